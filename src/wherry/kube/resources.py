@@ -1,0 +1,36 @@
+"""Resources: how kinds are named in paths and objects.
+
+Called by whoever names a kind to a `Kube`.  Invariant: one constant a resource, spelled as the API server's discovery
+does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Resource(NamedTuple):
+    """A kind as discovery shows it: `group` is empty for the core API, `plural` is its name in paths."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or `version` for the core group: the object's apiVersion."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """`plural.group`, or `plural` for the core group: how messages name the resource."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+PODS = Resource("", "v1", "Pod", "pods", True)
+CONFIGMAPS = Resource("", "v1", "ConfigMap", "configmaps", True)
+SECRETS = Resource("", "v1", "Secret", "secrets", True)
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", False)
+EVENTS = Resource("", "v1", "Event", "events", True)
