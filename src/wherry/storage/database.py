@@ -1,0 +1,221 @@
+"""The database of a home: SQLite in the event loop's own thread, one writer, group commits.
+
+Called by every repository above (`storage.*`, the embedded Kubernetes store).  Invariant: every change happens inside
+`write`, in one serialised transaction; a writer whose work raises leaves nothing behind, and its neighbours in the same
+commit are untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+from wherry.errors import WherryError
+from wherry.seams import Clock, iso
+from wherry.storage.errors import ConstraintViolated, SchemaTooNew, StorageError
+
+T = TypeVar("T")
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+Durability = Literal["process", "power"]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# "process": a commit outlives the death of any process; power loss may cost the last commits, never the integrity.
+# "power": a commit is on the disk when `write` returns.
+SYNCHRONOUS: dict[Durability, str] = {"process": "NORMAL", "power": "FULL"}
+
+
+class Rows(Protocol):
+    """What a statement answers: rows as tuples, and how many rows a change touched."""
+
+    @property
+    def rowcount(self) -> int: ...
+    @property
+    def lastrowid(self) -> int | None: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Tx(Protocol):
+    """One open transaction; usable only inside the work that received it."""
+
+    def execute(self, sql: str, parameters: Parameters = ..., /) -> Rows: ...
+    def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> Rows: ...
+
+
+class Database:
+    """One database; all calls from the thread of its event loop.
+
+    A cancelled `write` may or may not have happened, as after a crash: callers repeat it with guarded statements.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._queue: list[tuple[Callable[[Tx], Any], asyncio.Future[Any], Callable[[Any], object] | None]] = []
+        self._closed = False
+        self.commits = 0
+
+    @classmethod
+    def open(cls, path: str | PathLike[str], *, clock: Clock, durability: Durability = "process") -> Database:
+        """Open or create the database at `path` and bring its schema up to date.
+
+        Raises `SchemaTooNew` for a database of a newer wherry, `StorageError` for one that cannot be used.
+        """
+        try:
+            connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, cached_statements=512)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA wal_autocheckpoint = 4000")
+                migrate(connection, clock)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"the database {path} cannot be opened: {error}",
+                hint="The folder must exist, be writable and lie on a local disk.",
+            ) from error
+        return cls(connection)
+
+    async def write(self, work: Callable[[Tx], T], *, committed: Callable[[T], object] | None = None) -> T:
+        """Run `work` in a transaction and return its result after the commit; writes of one loop turn share a commit.
+
+        `committed` is called with the result right after the commit, in commit order, even if the caller was cancelled
+        meanwhile; it must not raise.  What readers are told of a change belongs there.
+        Raises what `work` raised (then nothing of it is kept), `ConstraintViolated`, or `StorageError`.
+        """
+        if self._closed:
+            raise StorageError("the database is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if not self._queue:
+            loop.call_soon(self._flush)
+        self._queue.append((work, future, committed))
+        return await future
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work`, which only reads, on a consistent state and return its result (values, not open cursors)."""
+        try:
+            return work(self._tx)
+        except sqlite3.Error as error:
+            raise _ours(error) from error
+
+    def close(self) -> None:
+        """Commit what is queued and close; called inside the running loop or after it has ended."""
+        if not self._closed:
+            self._flush()
+            self._closed = True
+            self._connection.close()
+
+    @property
+    def _tx(self) -> Tx:
+        return cast("Tx", self._connection)
+
+    def _flush(self) -> None:
+        batch = [entry for entry in self._queue if not entry[1].done()]
+        self._queue.clear()
+        if not batch:
+            return
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            results = [self._one(work, alone=len(batch) == 1) for work, _, _ in batch]
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+            self.commits += 1
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            results = [(None, _ours(error))] * len(batch)
+        for (_, future, committed), (value, failure) in zip(batch, results, strict=True):
+            if failure is None:
+                if committed is not None:
+                    committed(value)
+                future.set_result(value)
+            else:
+                future.set_exception(failure)
+
+    def _one(self, work: Callable[[Tx], Any], *, alone: bool) -> tuple[Any, BaseException | None]:
+        """Run one work in its savepoint; its failure is its caller's, a failure of the whole transaction raises."""
+        connection = self._connection
+        if not alone:
+            connection.execute("SAVEPOINT one")
+        try:
+            value = work(self._tx)
+        except Exception as error:  # the boundary: what the work raised is handed to who asked for it
+            if alone:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            elif not connection.in_transaction:  # SQLite itself has rolled everything back (full disk, I/O error)
+                raise sqlite3.OperationalError(str(error)) from error
+            else:
+                connection.execute("ROLLBACK TO one")
+                connection.execute("RELEASE one")
+            return None, _ours(error) if isinstance(error, sqlite3.Error) else error
+        if not alone:
+            connection.execute("RELEASE one")
+        return value, None
+
+
+def _ours(error: sqlite3.Error) -> WherryError:
+    if isinstance(error, sqlite3.IntegrityError):
+        return ConstraintViolated(f"the database refused a write: {error}")
+    return StorageError(f"the database failed: {error}")
+
+
+def migrations(folder: Path = MIGRATIONS) -> list[tuple[int, str, str]]:
+    """All migrations as (number, name, SQL text), by number; the file names are `NNNN_name.sql`."""
+    found = [
+        (int(path.name[:4]), path.stem[5:], path.read_text(encoding="utf-8")) for path in folder.glob("[0-9]*.sql")
+    ]
+    return sorted(found)
+
+
+def migrate(connection: sqlite3.Connection, clock: Clock, folder: Path = MIGRATIONS) -> None:
+    """Apply what is missing, all of it in one transaction, under the write lock; raises `SchemaTooNew`."""
+    steps = migrations(folder)
+    if _version(connection) == steps[-1][0]:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        if version > steps[-1][0]:
+            raise SchemaTooNew(
+                f"the database has schema {version}, written by a newer wherry; this one knows up to {steps[-1][0]}",
+                hint="Install the newer wherry, or use another home (WHERRY_HOME).",
+            )
+        for number, name, text in steps:
+            if number > version:
+                for statement in _statements(text):
+                    connection.execute(statement)
+                connection.execute(
+                    "INSERT INTO migration (number, name, applied_at) VALUES (?, ?, ?)",
+                    (number, name, iso(clock.time())),
+                )
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'").fetchone()
+    if known is None:
+        return 0
+    row: tuple[int | None] = connection.execute("SELECT max(number) FROM migration").fetchone()
+    return row[0] or 0
+
+
+def _statements(text: str) -> Iterable[str]:
+    statement = ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
