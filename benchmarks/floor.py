@@ -1,4 +1,4 @@
-"""The machine's own limits, which the figures are held against.  Run it with the interpreter under test, in isolated mode.
+"""What the machine itself can do: the limits of the figures.  Run it isolated, with the interpreter under test.
 
 `python -I floor.py [start] [chain] [wide]` prints JSON:
 start_s    seconds for one bare `python -I -c pass`, median of 9
