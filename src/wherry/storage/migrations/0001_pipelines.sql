@@ -49,6 +49,8 @@ CREATE TABLE task (
     attempt      INTEGER NOT NULL CHECK (attempt >= 0),
     incarnation  INTEGER NOT NULL DEFAULT 0 CHECK (incarnation >= 0),
     kind         TEXT NOT NULL CHECK (kind IN ('task', 'dag', 'loop', 'iteration', 'importer')),
+    tries        INTEGER NOT NULL DEFAULT 1,
+    generation   INTEGER NOT NULL DEFAULT 0,
     phase        TEXT NOT NULL CHECK (phase IN ('PENDING', 'RUNNING', 'SUCCEEDED', 'CACHED', 'FAILED', 'SKIPPED', 'CANCELED')),
     reason       TEXT NOT NULL DEFAULT '',
     outputs      TEXT,
@@ -62,9 +64,9 @@ CREATE TABLE task (
     CHECK ((finished_at IS NOT NULL) = (phase NOT IN ('PENDING', 'RUNNING')))
 );
 
--- At most one attempt of a task is live, and at most one commits.
+-- At most one attempt of a task is live, and at most one commits (a retry of the run may run it anew: a new generation).
 CREATE UNIQUE INDEX task_one_live ON task (run, path) WHERE phase IN ('PENDING', 'RUNNING');
-CREATE UNIQUE INDEX task_one_commit ON task (run, path) WHERE phase IN ('SUCCEEDED', 'CACHED');
+CREATE UNIQUE INDEX task_one_commit ON task (run, path, generation) WHERE phase IN ('SUCCEEDED', 'CACHED');
 
 -- Everything that happened, in order: the transitions of runs (path '') and tasks, and notices.
 CREATE TABLE history (

@@ -1,0 +1,190 @@
+"""Recognises what KFP compiles a Python function into, so that our own runtime can run it without pip or kfp.
+
+Called by `pipelines.pods` once a component.  Invariant: a command is taken apart only if every word of it is
+understood; anything else runs exactly as it stands.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# `sh -ec` of a lightweight component: writes its $0 to a file and runs kfp's executor on it.
+_EPHEMERAL = re.compile(
+    r"\s*program_path=\$\(mktemp -d\)\s+"
+    r'printf "%s" "\$0" > "\$program_path/ephemeral_component\.py"\s+'
+    r"(?:_KFP_RUNTIME=true )?python3 -m kfp\.(?:dsl|components)\.executor_main\s+"
+    r'--component_module_path\s+"\$program_path/ephemeral_component\.py"\s+"\$@"\s*'
+)
+_ENSURE_PIP = re.compile(r'\s*if ! \[ -x "\$\(command -v pip\)" \]; then\s+(?:[^\n]*\|\|[^\n]*\n)\s*fi\s*')
+_VENV = re.compile(
+    r"(?:export PIP_DISABLE_PIP_VERSION_CHECK=1\s+)?tmp=\$\(mktemp -d\)\s+"
+    r'python3 -m venv "\$tmp/venv" --system-site-packages\s+\. "\$tmp/venv/bin/activate"\s+'
+)
+_USER_FALLBACK = re.compile(r"\s*\((?P<first>.+?) \|\| (?P<second>.+?) --user\) && \"\$0\" \"\$@\"\s*", re.DOTALL)
+_RUN_THE_REST = re.compile(r'&&\s*"\$0" "\$@"\s*$')
+_KFP_ITSELF = re.compile(
+    r"kfp(\[[^\]]*\])?\s*([=<>!~@].*)?$|git\+https?://\S*/pipelines\b\S*#.*\bsdk/python", re.DOTALL
+)
+_OPTIONS_WITH_VALUE = {"--index-url": "index", "--extra-index-url": "index", "--trusted-host": "host"}
+_FLAGS = {"--quiet", "--no-warn-script-location"}
+# What `import kfp` finds in our runtime; anything more needs the real package.
+_IN_THE_RUNTIME = {"dsl", "__version__"}
+
+
+@dataclass(frozen=True, slots=True)
+class Installs:
+    """What pip lines ask for: requirement texts, indexes (the first is the main one), and the kfp that KFP adds."""
+
+    requirements: tuple[str, ...] = ()
+    index_urls: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    kfp: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A Python function: the `source` of its file, its name, and what it needs installed."""
+
+    source: str
+    name: str
+    installs: Installs
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Any other command, without the pip lines that could be taken off its front."""
+
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    installs: Installs
+    mentions_kfp: bool
+
+
+def recognise(command: Sequence[str], args: Sequence[str]) -> Function | Program:
+    """The function that KFP's `command` and `args` run, or the program that they are."""
+    rest, installs = tuple(command), Installs()
+    if len(command) > 3 and tuple(command[:2]) == ("sh", "-c"):
+        found = _installs(command[2])
+        if found is not None:
+            rest, installs = tuple(command[3:]), found
+    name = _executed_function(args)
+    if name and len(rest) == 4 and rest[:2] == ("sh", "-ec") and _EPHEMERAL.fullmatch(rest[2]):
+        return Function(rest[3], name, _with_kfp_if_needed(rest[3], installs))
+    words = (*rest, *args)
+    return Program(rest, tuple(args), _kept(installs), any("kfp" in word for word in words))
+
+
+def _executed_function(args: Sequence[str]) -> str | None:
+    """The function's name, if `args` are exactly what KFP writes."""
+    if len(args) != 4 or args[0] != "--executor_input" or args[1] != "{{$}}" or args[2] != "--function_to_execute":
+        return None
+    return args[3]
+
+
+def _installs(script: str) -> Installs | None:
+    """What the script installs before it runs its arguments; None if it does anything else."""
+    text = _ENSURE_PIP.sub("\n", script, count=1)
+    fallback = _USER_FALLBACK.fullmatch(text)
+    if fallback:
+        if fallback["first"].split() != fallback["second"].split():
+            return None
+        lines = [fallback["first"]]
+    else:
+        text, replaced = _RUN_THE_REST.subn("", text)
+        if replaced != 1:
+            return None
+        lines = re.split(r"&&|\n", _VENV.sub("", text))
+    found = Installs()
+    for line in lines:
+        if line.strip():
+            one = _pip_line(line)
+            if one is None:
+                return None
+            found = _joined(found, one)
+    return found
+
+
+def _pip_line(line: str) -> Installs | None:
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return None
+    if words and words[0] == "PIP_DISABLE_PIP_VERSION_CHECK=1":
+        del words[0]
+    if words[:4] != ["python3", "-m", "pip", "install"]:
+        return None
+    packages: list[str] = []
+    urls: list[str] = []
+    hosts: list[str] = []
+    no_deps = False
+    rest = iter(words[4:])
+    for word in rest:
+        if word in _OPTIONS_WITH_VALUE:
+            value = next(rest, None)
+            if value is None:
+                return None
+            (urls if _OPTIONS_WITH_VALUE[word] == "index" else hosts).append(value)
+        elif word == "--no-deps":
+            no_deps = True
+        elif word not in _FLAGS:
+            if word.startswith("-"):
+                return None
+            packages.append(word)
+    if packages and _KFP_ITSELF.match(packages[0]) and (no_deps or len(packages) == 1):
+        return Installs((), tuple(urls), tuple(hosts), kfp=packages[0])
+    return None if no_deps else Installs(tuple(packages), tuple(urls), tuple(hosts))
+
+
+def _joined(left: Installs, right: Installs) -> Installs:
+    return Installs(
+        (*left.requirements, *right.requirements),
+        tuple(dict.fromkeys((*left.index_urls, *right.index_urls))),
+        tuple(dict.fromkeys((*left.trusted_hosts, *right.trusted_hosts))),
+        left.kfp or right.kfp,
+    )
+
+
+def _kept(installs: Installs) -> Installs:
+    """Without indexes nobody asks: they say nothing where nothing is installed."""
+    return installs if installs.requirements else Installs(kfp=installs.kfp)
+
+
+def _with_kfp_if_needed(source: str, installs: Installs) -> Installs:
+    if installs.kfp and needs_real_kfp(source):
+        return _joined(Installs((installs.kfp,), kfp=installs.kfp), installs)
+    return _kept(installs)
+
+
+def needs_real_kfp(source: str) -> bool:
+    """Whether the source uses more of kfp than our runtime brings (`kfp.dsl`); False for what does not parse."""
+    lines = [
+        line for line in source.splitlines() if not re.fullmatch(r"import kfp|from kfp(\.dsl)? import (dsl|\*)", line)
+    ]
+    if not any("kfp" in line for line in lines):
+        return False
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return any(_beyond_dsl(node) for node in ast.walk(tree))
+
+
+def _beyond_dsl(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return any(_outside(alias.name) for alias in node.names)
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        if node.module == "kfp":
+            return any(alias.name not in _IN_THE_RUNTIME for alias in node.names)
+        return _outside(node.module)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "kfp":
+        return node.attr not in _IN_THE_RUNTIME
+    return False
+
+
+def _outside(module: str) -> bool:
+    parts = module.split(".")
+    return parts[0] == "kfp" and len(parts) > 1 and parts[1] not in _IN_THE_RUNTIME

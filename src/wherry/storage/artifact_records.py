@@ -1,0 +1,41 @@
+"""The artifact table: what tasks have produced, for listing; the truth of a task's outputs is its own row.
+
+Called by the driver with each commit and by the service.  Invariant: a row is written in the transaction in
+which its task commits, never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from wherry.storage.database import Tx
+
+
+class ArtifactRow(NamedTuple):
+    """One artifact of one output; `metadata` is JSON text."""
+
+    run: int
+    path: str
+    attempt: int
+    output: str
+    name: str
+    type: str
+    uri: str
+    digest: str | None
+    metadata: str
+
+
+_COLUMNS = ", ".join(ArtifactRow._fields)
+
+
+def append(tx: Tx, rows: Sequence[ArtifactRow]) -> None:
+    """Record artifacts of tasks that commit."""
+    if rows:
+        tx.executemany(f"INSERT INTO artifact ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def of_run(tx: Tx, run: int) -> list[ArtifactRow]:
+    """The artifacts of a run in the order of their commits."""
+    found = tx.execute(f"SELECT {_COLUMNS} FROM artifact WHERE run = ? ORDER BY id", (run,))
+    return [ArtifactRow(*row) for row in found.fetchall()]

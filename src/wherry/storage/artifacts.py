@@ -1,0 +1,184 @@
+"""Artifact stores: where outputs, commit records, sources and logs of finished tasks lie as plain files.
+
+Called by the driver and the server; tasks write through the runtime's own seam.  Invariant: nothing outside a store's
+roots is written, deleted or handed out, whatever a name or uri says; what was created is never overwritten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from wherry.runtime.store import digest as content_digest
+from wherry.storage.errors import ArtifactExists, ArtifactMissing, StorageError, UriRefused
+
+T = TypeVar("T")
+
+SAFE_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
+ITERATION = re.compile(r"(.+)\[(\d+)\]")
+
+
+class ArtifactStore(Protocol):
+    """Files by uri under one root; a uri is `<root>/<segments>`, and a local uri is an absolute path.
+
+    `put` and `ensure` are atomic: a reader sees all or nothing.  `put`, `ensure`, `read` and `delete_tree` raise
+    `UriRefused` for a uri outside the roots; `exists` and `digest` answer for whatever uri the store can look at (an
+    imported file may lie anywhere).  Every method raises `StorageError` when the medium fails.
+    """
+
+    @property
+    def root(self) -> str:
+        """Where runs without a root of their own keep their artifacts."""
+        ...
+
+    def put(self, uri: str, data: bytes) -> None:
+        """Create the file; raises `ArtifactExists` when something lies there."""
+        ...
+
+    def ensure(self, uri: str, data: bytes) -> None:
+        """Create the content-addressed file unless it is there already."""
+        ...
+
+    def read(self, uri: str, *, limit: int = 64 << 20) -> bytes:
+        """The file's bytes; raises `ArtifactMissing`, and `StorageError` beyond `limit` bytes."""
+        ...
+
+    def exists(self, uri: str) -> bool:
+        """Whether a file or folder lies there; False for a uri that this store cannot look at."""
+        ...
+
+    async def digest(self, uri: str) -> str | None:
+        """The content digest of a file or folder, as the runtime makes it; None when nothing is seen there."""
+        ...
+
+    async def delete_tree(self, uri: str) -> None:
+        """Delete a file or folder with all it holds; nothing there is no error.  A root itself is refused."""
+        ...
+
+
+def child(uri: str, *names: str) -> str:
+    """The uri of a thing inside `uri`; raises `UriRefused` for a name that would not stay inside."""
+    for name in names:
+        if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+            raise UriRefused(f"{name!r} cannot be the name of a file in {uri}")
+        uri = f"{uri.rstrip('/')}/{name}"
+    return uri
+
+
+def segment(name: str) -> str:
+    """A name as one readable path segment; different names give different segments (`loop[3]` gives `loop.3`)."""
+    if SAFE_SEGMENT.fullmatch(name):
+        return name
+    iteration = ITERATION.fullmatch(name)
+    if iteration and SAFE_SEGMENT.fullmatch(iteration[1]):
+        return f"{iteration[1]}.{iteration[2]}"
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:40].strip("-") or "x"
+    return f"{readable}.x{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def run_root(pipeline_root: str, pipeline: str, run_id: str) -> str:
+    """The folder of a run: `<pipeline root>/<pipeline>/<run id>`."""
+    return child(pipeline_root, segment(pipeline), segment(run_id))
+
+
+def attempt_root(root: str, path: str, attempt: int, incarnation: int) -> str:
+    """The folder of one incarnation of one attempt of the task at `path` in the run whose folder is `root`."""
+    return child(root, *[segment(part) for part in path.split("/")], f"{attempt}-{incarnation}")
+
+
+class LocalStore:
+    """A folder, and the further folders that runs name as their pipeline root (`allow`)."""
+
+    def __init__(self, root: Path, *, allowed: Sequence[str] = ()) -> None:
+        self._root = str(root.absolute())
+        self._roots = {os.path.normpath(self._root), *(os.path.normpath(path) for path in allowed)}
+
+    @property
+    def root(self) -> str:
+        return self._root
+
+    def allow(self, root: str) -> None:
+        """Take `root`, an absolute path, as one more root."""
+        if not root.startswith("/"):
+            raise UriRefused(f"{root} is not an absolute path", hint="This server keeps artifacts in local folders.")
+        self._roots.add(os.path.normpath(root))
+
+    def put(self, uri: str, data: bytes) -> None:
+        path = self._path(uri)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+            scratch.write_bytes(data)
+            try:
+                os.link(scratch, path)
+            finally:
+                scratch.unlink()
+        except FileExistsError:
+            raise ArtifactExists(f"{uri} exists already") from None
+        except OSError as error:
+            raise _failed("written", uri, error) from error
+
+    def ensure(self, uri: str, data: bytes) -> None:
+        if not self.exists(uri):
+            try:
+                self.put(uri, data)
+            except ArtifactExists:
+                return
+
+    def read(self, uri: str, *, limit: int = 64 << 20) -> bytes:
+        try:
+            with self._path(uri).open("rb") as file:
+                data = file.read(limit + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            raise ArtifactMissing(f"nothing lies at {uri}") from None
+        except OSError as error:
+            raise _failed("read", uri, error) from error
+        if len(data) > limit:
+            raise StorageError(f"{uri} is larger than {limit} bytes")
+        return data
+
+    def exists(self, uri: str) -> bool:
+        return uri.startswith("/") and "\0" not in uri and os.path.lexists(uri)
+
+    async def digest(self, uri: str) -> str | None:
+        path = Path(uri)
+        if not self.exists(uri):
+            return None
+        return await self._threaded("read", uri, lambda: content_digest(str(path)))
+
+    async def delete_tree(self, uri: str) -> None:
+        path = self._path(uri)
+        if str(path) in self._roots:
+            raise UriRefused(f"{uri} is a whole artifact store")
+        if path.is_dir() and not path.is_symlink():
+            await self._threaded("deleted", uri, lambda: shutil.rmtree(path, ignore_errors=False))
+        else:
+            await self._threaded("deleted", uri, lambda: path.unlink(missing_ok=True))
+
+    async def _threaded(self, verb: str, uri: str, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(work)
+        except OSError as error:
+            raise _failed(verb, uri, error) from error
+
+    def _path(self, uri: str) -> Path:
+        """The path of a uri, with the folders above it resolved, so that no link leads out of the roots."""
+        lexical = os.path.normpath(uri)
+        for root in self._roots:
+            if lexical == root or lexical.startswith(root + "/"):
+                parent, name = os.path.split(lexical)
+                real = os.path.realpath(parent) if lexical != root else parent
+                inside = lexical == root or f"{real}/".startswith(os.path.realpath(root) + "/")
+                if inside and "\0" not in uri:
+                    return Path(lexical if real == parent else os.path.join(real, name))
+        raise UriRefused(f"{uri} lies outside the artifact store", hint=f"The store is {self._root}.")
+
+
+def _failed(verb: str, uri: str, error: OSError) -> StorageError:
+    return StorageError(f"{uri} cannot be {verb}: {error.strerror or error}")

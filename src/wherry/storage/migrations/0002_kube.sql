@@ -1,0 +1,28 @@
+-- Kubernetes objects of the embedded API server: one row an object, its body the JSON that clients see.
+
+CREATE TABLE kube_object (
+    resource   TEXT NOT NULL,
+    namespace  TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    body       BLOB NOT NULL
+);
+
+CREATE UNIQUE INDEX kube_object_by_name ON kube_object (resource, namespace, name);
+
+-- Who names whom in its ownerReferences, so that the end of an owner finds its dependents.
+CREATE TABLE kube_dependent (
+    owner_uid  TEXT NOT NULL,
+    resource   TEXT NOT NULL,
+    namespace  TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    PRIMARY KEY (owner_uid, resource, namespace, name)
+);
+
+CREATE INDEX kube_dependent_by_name ON kube_dependent (resource, namespace, name);
+
+-- The last resource version given; only ever grows.
+CREATE TABLE kube_version (
+    last  INTEGER NOT NULL
+);
+
+INSERT INTO kube_version (last) VALUES (0);
