@@ -1,0 +1,178 @@
+"""YAML, as far as pipeline documents need it: a safe reader with limits, and a writer.
+
+Called by `wherry.ir.load`, by the compiler and by the client; it needs PyYAML only, so that starting a client stays
+cheap.  Invariant: no text makes the reader construct anything but mappings, lists and scalars, expand an alias,
+recurse, or work for longer than its size explains.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from wherry.errors import UsageError
+
+MAX_BYTES = 64 << 20
+MAX_DEPTH = 100  # KFP's own documents stay below 20
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_IMPLICIT: dict[str, Any] = yaml.SafeLoader.yaml_implicit_resolvers  # by first character
+_TAG = "tag:yaml.org,2002:"
+_MEMO_CHARS = 64  # plain scalars up to this length are resolved once a document
+
+
+class YAMLError(UsageError):
+    """The text is not YAML that we take; the message says what and where."""
+
+
+def load_all(text: bytes | str) -> list[Any]:
+    """The documents of a YAML or JSON text as plain values, null documents included.
+
+    Raises YAMLError for text that does not parse or is not UTF-8, is larger than 64 MiB, nests deeper than
+    100 levels, or uses aliases, merge keys, tags or the same key twice in a mapping.  Timestamps stay text.
+    """
+    if len(text) > MAX_BYTES:
+        raise YAMLError(f"the document has {len(text) >> 20} MiB; more than {MAX_BYTES >> 20} MiB is refused")
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise YAMLError(f"the document is not UTF-8: byte {error.start} is {text[error.start]:#04x}") from None
+    if text.lstrip()[:1] == "{":
+        try:
+            return [json.loads(text, object_pairs_hook=_unique)]
+        except json.JSONDecodeError:
+            pass  # flow-style YAML also begins with a brace; its own error is the better one
+        except RecursionError:
+            raise YAMLError(f"the document nests deeper than {MAX_DEPTH} levels") from None
+    reader = _Loader(text)
+    try:
+        return list(_documents(reader))
+    except yaml.MarkedYAMLError as error:
+        where = _at(error.problem_mark) if error.problem_mark else ""
+        raise YAMLError(f"not valid YAML{where}: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise YAMLError(f"not valid YAML: {error}") from None
+    finally:
+        reader.dispose()
+
+
+def dump(value: Any) -> str:
+    """`value` as YAML in KFP's style: keys sorted, block style."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=True, default_flow_style=False)
+
+
+def dump_all(values: list[Any]) -> str:
+    """Several documents, as a pipeline with its platform spec has."""
+    return yaml.dump_all(values, Dumper=_Dumper, sort_keys=True, default_flow_style=False)
+
+
+def _at(mark: Any) -> str:
+    return f" at line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise YAMLError(f"the key {twice!r} stands twice in one mapping")
+    return found
+
+
+def _documents(reader: Any) -> Iterator[Any]:
+    """Reads events, without recursion: libyaml's own composer recurses, and expands aliases."""
+    next_event = reader.get_event
+    memo: dict[str, Any] = {}
+    while True:
+        event = next_event()
+        if isinstance(event, yaml.StreamEndEvent):
+            return
+        if isinstance(event, yaml.DocumentStartEvent):
+            yield _document(next_event, reader, memo)
+
+
+def _document(next_event: Any, reader: Any, memo: dict[str, Any]) -> Any:
+    """One document's value; ends with its DocumentEndEvent."""
+    top: list[Any] = []
+    stack: list[tuple[Any, Any]] = []  # the containers that are open, each with the key that waits for a value
+    into: Any = top
+    key: Any = _NO_KEY
+    while True:
+        event = next_event()
+        kind: Any = type(event)
+        value: Any
+        if kind is yaml.ScalarEvent:
+            value = _scalar(event, reader, memo)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            value = _EMPTY[kind]()
+            _check_start(event, value, len(stack))
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            into, key = stack.pop()
+            continue
+        elif kind is yaml.AliasEvent:
+            raise YAMLError(f"aliases are not taken (*{event.anchor}{_at(event.start_mark)})")
+        else:  # DocumentEndEvent
+            return top[0] if top else None
+        if type(into) is list:
+            into.append(value)
+        elif key is _NO_KEY:
+            if type(value) is not str or value in into:
+                raise YAMLError(_key_fault(value, into) + _at(event.start_mark))
+            key = value
+            continue
+        else:
+            into[key] = value
+            key = _NO_KEY
+        if kind is not yaml.ScalarEvent:
+            stack.append((into, key))
+            into, key = value, _NO_KEY
+
+
+_NO_KEY = object()
+_EMPTY: dict[Any, Any] = {yaml.MappingStartEvent: dict, yaml.SequenceStartEvent: list}
+
+
+def _check_start(event: Any, value: Any, depth: int) -> None:
+    if event.tag not in (None, "!", _TAG + ("map" if isinstance(value, dict) else "seq")):
+        raise YAMLError(f"the tag {event.tag} is not taken{_at(event.start_mark)}")
+    if depth >= MAX_DEPTH:
+        raise YAMLError(f"the document nests deeper than {MAX_DEPTH} levels{_at(event.start_mark)}")
+
+
+def _key_fault(key: Any, into: dict[str, Any]) -> str:
+    if type(key) is str and key in into:
+        return f"the key {key!r} stands twice in one mapping"
+    return f"{key!r} is not text, but keys must be"
+
+
+def _scalar(event: Any, reader: Any, memo: dict[str, Any]) -> Any:
+    text: str = event.value
+    if event.tag is not None and event.tag not in (_TAG + "str", "!"):
+        raise YAMLError(f"the tag {event.tag} is not taken{_at(event.start_mark)}")
+    if not event.implicit[0] or event.tag is not None or (text and text[0] not in _IMPLICIT):
+        return text
+    if text in memo:
+        return memo[text]
+    value = _plain(event, reader)
+    if len(text) <= _MEMO_CHARS:
+        memo[text] = value
+    return value
+
+
+def _plain(event: Any, reader: Any) -> Any:
+    """A plain scalar by YAML 1.1's rules, as PyYAML reads it (and as its writer decides what to quote)."""
+    text: str = event.value
+    tag: str = reader.resolve(yaml.ScalarNode, text, (True, False)).removeprefix(_TAG)
+    if tag in ("str", "timestamp", "value"):
+        return text
+    if tag == "merge":
+        raise YAMLError(f"merge keys are not taken{_at(event.start_mark)}")
+    try:
+        return reader.construct_object(yaml.ScalarNode(_TAG + tag, text, event.start_mark))
+    except ValueError:
+        raise YAMLError(f"{text[:40]!r} is not a number we can read{_at(event.start_mark)}") from None
