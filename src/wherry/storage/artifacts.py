@@ -11,11 +11,14 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
-from wherry.runtime.store import digest as content_digest
+from wherry.runtime.digests import digest as content_digest
+from wherry.runtime.failures import TaskError
 from wherry.storage.errors import ArtifactExists, ArtifactMissing, StorageError, UriRefused
 
 T = TypeVar("T")
@@ -37,24 +40,28 @@ class ArtifactStore(Protocol):
         """Where runs without a root of their own keep their artifacts."""
         ...
 
-    def put(self, uri: str, data: bytes) -> None:
+    async def put(self, uri: str, data: bytes) -> None:
         """Create the file; raises `ArtifactExists` when something lies there."""
         ...
 
-    def ensure(self, uri: str, data: bytes) -> None:
+    async def ensure(self, uri: str, data: bytes) -> None:
         """Create the content-addressed file unless it is there already."""
         ...
 
-    def read(self, uri: str, *, limit: int = 64 << 20) -> bytes:
+    async def read(self, uri: str, *, limit: int = 64 << 20) -> bytes:
         """The file's bytes; raises `ArtifactMissing`, and `StorageError` beyond `limit` bytes."""
         ...
 
-    def exists(self, uri: str) -> bool:
+    async def exists(self, uri: str) -> bool:
         """Whether a file or folder lies there; False for a uri that this store cannot look at."""
         ...
 
     async def digest(self, uri: str) -> str | None:
         """The content digest of a file or folder, as the runtime makes it; None when nothing is seen there."""
+        ...
+
+    async def archive(self, uri: str, chunks: AsyncGenerator[bytes, None]) -> bool:
+        """Create the file from a stream, unless something lies there or the stream is empty; whether it was made."""
         ...
 
     async def delete_tree(self, uri: str) -> None:
@@ -109,29 +116,24 @@ class LocalStore:
             raise UriRefused(f"{root} is not an absolute path", hint="This server keeps artifacts in local folders.")
         self._roots.add(os.path.normpath(root))
 
-    def put(self, uri: str, data: bytes) -> None:
+    async def put(self, uri: str, data: bytes) -> None:
         path = self._path(uri)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
-            scratch.write_bytes(data)
-            try:
-                os.link(scratch, path)
-            finally:
-                scratch.unlink()
+            with _new_file(path) as file:
+                file.write(data)
         except FileExistsError:
             raise ArtifactExists(f"{uri} exists already") from None
         except OSError as error:
             raise _failed("written", uri, error) from error
 
-    def ensure(self, uri: str, data: bytes) -> None:
-        if not self.exists(uri):
+    async def ensure(self, uri: str, data: bytes) -> None:
+        if not _is_there(uri):
             try:
-                self.put(uri, data)
+                await self.put(uri, data)
             except ArtifactExists:
                 return
 
-    def read(self, uri: str, *, limit: int = 64 << 20) -> bytes:
+    async def read(self, uri: str, *, limit: int = 64 << 20) -> bytes:
         try:
             with self._path(uri).open("rb") as file:
                 data = file.read(limit + 1)
@@ -143,14 +145,33 @@ class LocalStore:
             raise StorageError(f"{uri} is larger than {limit} bytes")
         return data
 
-    def exists(self, uri: str) -> bool:
-        return uri.startswith("/") and "\0" not in uri and os.path.lexists(uri)
+    async def exists(self, uri: str) -> bool:
+        return _is_there(uri)
 
     async def digest(self, uri: str) -> str | None:
         path = Path(uri)
-        if not self.exists(uri):
+        if not _is_there(uri):
             return None
         return await self._threaded("read", uri, lambda: content_digest(str(path)))
+
+    async def archive(self, uri: str, chunks: AsyncGenerator[bytes, None]) -> bool:
+        path = self._path(uri)
+        first = b""
+        try:
+            async for first in chunks:
+                if first:
+                    break
+            if not first:
+                return False
+            with _new_file(path) as file:
+                file.write(first)
+                async for chunk in chunks:
+                    file.write(chunk)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise _failed("written", uri, error) from error
+        return True
 
     async def delete_tree(self, uri: str) -> None:
         path = self._path(uri)
@@ -164,6 +185,8 @@ class LocalStore:
     async def _threaded(self, verb: str, uri: str, work: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(work)
+        except TaskError as error:
+            raise StorageError(str(error)) from error
         except OSError as error:
             raise _failed(verb, uri, error) from error
 
@@ -178,6 +201,24 @@ class LocalStore:
                 if inside and "\0" not in uri:
                     return Path(lexical if real == parent else os.path.join(real, name))
         raise UriRefused(f"{uri} lies outside the artifact store", hint=f"The store is {self._root}.")
+
+
+def _is_there(uri: str) -> bool:
+    return uri.startswith("/") and "\0" not in uri and os.path.exists(uri)
+
+
+@contextmanager
+def _new_file(path: Path) -> Generator[BinaryIO]:
+    """A file that appears at `path`, whole, when the block ends well; raises FileExistsError if one is there then."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        os.chmod(scratch, 0o644)
+        os.link(scratch, path)
+    finally:
+        os.unlink(scratch)
 
 
 def _failed(verb: str, uri: str, error: OSError) -> StorageError:
