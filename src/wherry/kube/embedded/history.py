@@ -1,0 +1,143 @@
+"""What has changed lately, for watchers: one bounded window of changes a resource, shared by all of its readers.
+
+Called by the embedded API server after each commit (append) and by watches and paged lists (read).  Invariant:
+changes lie in version order without gaps after `floor`; a reader keeps only a position, so that nothing is copied for
+it and a slow one costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from wherry.kube.embedded.codec import decode
+from wherry.kube.errors import gone
+from wherry.kube.protocol import Object
+
+# Decoded objects are kept for readers that are at most so many changes behind; later ones decode again.
+_KEEP_DECODED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much history is kept, per resource: a watcher that falls further behind is told to list again."""
+
+    changes: int = 8192  # four changes a pod: two thousand pods' lives
+    size_bytes: int = 32 * 1024 * 1024  # of bodies, so that a few big ConfigMaps do not fill the memory
+
+
+class Change:
+    """One committed change: `body` is None for a deletion, `before` for a creation."""
+
+    __slots__ = ("_object", "_previous", "before", "body", "name", "namespace", "version")
+
+    def __init__(self, version: int, namespace: str, name: str, before: bytes | None, body: bytes | None) -> None:
+        self.version = version
+        self.namespace = namespace
+        self.name = name
+        self.before = before
+        self.body = body
+        self._object: Object | None = None
+        self._previous: Object | None = None
+
+    @property
+    def object(self) -> Object:
+        """The object after the change (before it, with the change's version, for a deletion); shared, only read."""
+        found = self._object
+        if found is None:
+            found = self._object = cast("Object", decode(self.body or self.before or b""))
+            if self.body is None:
+                found["metadata"]["resourceVersion"] = str(self.version)
+        return found
+
+    @property
+    def previous(self) -> Object | None:
+        """The object before the change; shared, only read."""
+        if self._previous is None and self.before is not None:
+            self._previous = decode(self.before)
+        return self._previous
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels after the change."""
+        return self.object["metadata"].get("labels") or {}
+
+    @property
+    def size_bytes(self) -> int:
+        """What keeping it costs: its own body; `before` is the body of an earlier change."""
+        return len(self.body or self.before or b"")
+
+    def forget_decoded(self) -> None:
+        """Drops the decoded forms; they come back when they are asked for."""
+        self._object = self._previous = None
+
+
+class History:
+    """The changes of one resource after version `floor`; positions count from the first change ever appended."""
+
+    def __init__(self, floor: int, window: Window) -> None:
+        self.floor = floor
+        self._window = window
+        self._changes: list[Change] = []
+        self._start = 0
+        self._size_bytes = 0
+        self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def end(self) -> int:
+        """The position after the last change."""
+        return self._start + len(self._changes)
+
+    def append(self, change: Change) -> None:
+        """Adds a change; readers are not woken before `wake`."""
+        self._changes.append(change)
+        self._size_bytes += change.size_bytes
+        if len(self._changes) > _KEEP_DECODED:
+            self._changes[-_KEEP_DECODED - 1].forget_decoded()
+        # Trimmed by a quarter at a time: constant cost a change.
+        if len(self._changes) > self._window.changes * 5 // 4 or self._size_bytes > self._window.size_bytes * 5 // 4:
+            self._trim()
+
+    def wake(self) -> None:
+        """Lets waiting readers go on."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _trim(self) -> None:
+        count = max(len(self._changes) - self._window.changes, 0)
+        size = self._size_bytes - sum(change.size_bytes for change in self._changes[:count])
+        while size > self._window.size_bytes and count < len(self._changes) - 1:
+            size -= self._changes[count].size_bytes
+            count += 1
+        if count:
+            self.floor = self._changes[count - 1].version
+            del self._changes[:count]
+            self._start += count
+            self._size_bytes = size
+
+    def after(self, version: int) -> int:
+        """The position of the first change after `version`; raises Gone when that is no longer known."""
+        if version < self.floor:
+            raise gone(f"too old resource version: {version} ({self.floor})")
+        return self._start + bisect_right(self._changes, version, key=lambda change: change.version)
+
+    def at(self, position: int) -> Change:
+        """The change at a position before `end`; raises Gone when it has left the window."""
+        if position < self._start:
+            raise gone("the watch has fallen behind the history that is kept")
+        return self._changes[position - self._start]
+
+    def since(self, version: int) -> list[Change]:
+        """All changes after `version`, oldest first; raises Gone."""
+        return self._changes[self.after(version) - self._start :]
+
+    async def changed(self) -> None:
+        """Returns at the next `wake`."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter

@@ -1,0 +1,95 @@
+"""The registry of kinds: what the embedded API server knows of each resource, one typed row a kind.
+
+Called by every module of the embedded API server; rows are made beside the rules of their kind (`pods`, `configs`,
+`namespaces`, `events`) and collected in `registry`.  Invariant: nothing but a row says how a kind differs from the
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from wherry.kube.errors import Cause, error
+from wherry.kube.names import dns_subdomain_error
+from wherry.kube.protocol import Object
+from wherry.kube.resources import Resource
+
+FieldPaths = Mapping[str, tuple[str, ...]]
+
+METADATA_FIELDS: FieldPaths = {
+    "metadata.name": ("metadata", "name"),
+    "metadata.namespace": ("metadata", "namespace"),
+}
+
+
+def no_defaults(obj: Object) -> None:
+    """Fills in nothing."""
+
+
+def no_causes(*objects: Object) -> list[Cause]:
+    """Finds nothing wrong."""
+    return []
+
+
+def no_grace(obj: Object, requested_s: int | None) -> int:
+    """Objects without a life outside the API server go at once."""
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one resource behaves.
+
+    `default` completes a new or replaced object in place and never changes what is there; `begin` sets what the
+    server says of a new object (its first status).  `validate` looks at a whole object, `validate_update` at the old
+    and the new one; both name fields.
+    """
+
+    resource: Resource
+    fields: FieldPaths = field(default_factory=lambda: METADATA_FIELDS)
+    has_status: bool = False
+    has_generation: bool = False  # metadata.generation counts the changes of the spec
+    name_error: Callable[[str], str] = dns_subdomain_error
+    default: Callable[[Object], None] = no_defaults
+    begin: Callable[[Object], None] = no_defaults
+    validate: Callable[[Object], list[Cause]] = no_causes
+    validate_update: Callable[[Object, Object], list[Cause]] = no_causes
+    grace_s: Callable[[Object, int | None], int] = no_grace
+    ttl_s: float | None = None  # objects of this kind vanish when they are that old (by lastTimestamp or creation)
+    table: str = ""  # how rows name it; the resource's qualified name
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", self.table or self.resource.qualified)
+
+
+class Registry:
+    """The kinds that a server knows, found by resource, by apiVersion and kind, or by table name."""
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self.kinds = tuple(kinds)
+        self.by_table = {kind.table: kind for kind in self.kinds}
+        self._by_resource = {(kind.resource.group, kind.resource.plural): kind for kind in self.kinds}
+        self._by_object = {(kind.resource.api_version, kind.resource.kind): kind for kind in self.kinds}
+
+    def of_resource(self, resource: Resource) -> Kind:
+        """The row for a resource; raises NotFound as an API server without it does."""
+        kind = self._by_resource.get((resource.group, resource.plural))
+        if kind is None:
+            raise error("NotFound", "the server could not find the requested resource", resource=resource)
+        return kind
+
+    def of_object(self, obj: Object) -> Kind:
+        """The row for an object by its apiVersion and kind; raises BadRequest without them, NotFound for unknown
+        ones."""
+        api_version, name = obj.get("apiVersion"), obj.get("kind")
+        if not isinstance(api_version, str) or not isinstance(name, str) or not api_version or not name:
+            raise error("BadRequest", "the object needs an apiVersion and a kind")
+        kind = self._by_object.get((api_version, name))
+        if kind is None:
+            raise error("NotFound", f'no matches for kind "{name}" in version "{api_version}"')
+        return kind
+
+    def find(self, api_version: str, name: str) -> Kind | None:
+        """The row for an apiVersion and kind, None when this server does not know them."""
+        return self._by_object.get((api_version, name))

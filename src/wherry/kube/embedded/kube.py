@@ -1,0 +1,328 @@
+"""EmbeddedKube: a Kubernetes API server in this process, its objects in the home's database.
+
+Made by the server (and by tests), handed to everyone as a `Kube`.  Invariant: every write is one transaction of
+`Database.write`, and its changes reach the watchers exactly once, in version order, right after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, TypeVar
+
+from wherry.kube.embedded import writes
+from wherry.kube.embedded.codec import decode, own, seconds_of
+from wherry.kube.embedded.deletion import Collector
+from wherry.kube.embedded.history import Change, History, Window
+from wherry.kube.embedded.kinds import Kind, Registry
+from wherry.kube.embedded.lists import Selection, list_page, select
+from wherry.kube.embedded.log_source import LogSource
+from wherry.kube.embedded.namespaces import DEFAULT_NAMESPACES, NAMESPACE
+from wherry.kube.embedded.pod_rules import objects
+from wherry.kube.embedded.pods import POD
+from wherry.kube.embedded.registry import REGISTRY
+from wherry.kube.embedded.transaction import Transaction, Versions, read_after, read_body, read_version
+from wherry.kube.errors import bad_request, error, gone, not_found
+from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
+from wherry.kube.resources import Resource
+from wherry.seams import Clock, Ids
+from wherry.storage.database import Database, Tx
+
+T = TypeVar("T")
+
+BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as the API server's limit for a request
+_EXPIRY_EVERY_S = 60.0
+
+
+class EmbeddedKube:
+    """A `Kube` over the objects in a `Database`; call it from the thread of the database's event loop.
+
+    `log_source` is set by the node agent; without one, `logs` is refused.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        clock: Clock,
+        ids: Ids,
+        window: Window | None = None,
+        registry: Registry = REGISTRY,
+    ) -> None:
+        self.log_source: LogSource | None = None
+        self._db = db
+        self._clock = clock
+        self._ids = ids
+        self._window = window or Window()
+        self._registry = registry
+        self._versions = Versions()
+        self._histories: dict[str, History] = {}
+        self._expired_at = clock.monotonic()
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """See `Kube.get`."""
+        kind = await self._kind(resource)
+        writes.require_namespace(kind, namespace)
+        body = await self._db.read(lambda tx: read_body(tx, kind.table, namespace, name))
+        if body is None:
+            raise not_found(resource, name)
+        return decode(body)
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        limit: int = 0,
+        continue_: str = "",
+    ) -> ObjectList:
+        """See `Kube.list`."""
+        kind = await self._kind(resource)
+        selection = select(kind, namespace, labels, fields)
+        history, version = self._histories[kind.table], self._versions.last
+        return await self._db.read(
+            lambda tx: list_page(tx, selection, history, version, limit=limit, continue_=continue_)
+        )
+
+    async def create(self, obj: Object) -> Object:
+        """See `Kube.create`."""
+        mine = _limited(own(obj))
+        kind = self._registry.of_object(mine)
+        await self._start()
+        created = await self._write(lambda transaction: writes.create(transaction, kind, mine, self._ids))
+        if kind.ttl_s is not None:
+            await self._expire(kind, kind.ttl_s)
+        return created
+
+    async def replace(self, obj: Object, *, subresource: str = "") -> Object:
+        """See `Kube.replace`."""
+        mine = _limited(own(obj))
+        kind = self._registry.of_object(mine)
+        await self._start()
+        return await self._write(lambda transaction: writes.replace(transaction, kind, mine, subresource))
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str,
+        patch: Any,
+        *,
+        type: PatchType = "merge",
+        subresource: str = "",
+    ) -> Object:
+        """See `Kube.patch`."""
+        kind = await self._kind(resource)
+        mine = own(patch)
+
+        def work(transaction: Transaction) -> Object:
+            stored = writes.find(transaction, kind, namespace, name)
+            return writes.patch(transaction, stored, mine, type, subresource)
+
+        return await self._write(work)
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str = "",
+        *,
+        propagation: Propagation = "Background",
+        grace_period_s: int | None = None,
+        uid: str = "",
+        resource_version: str = "",
+    ) -> Object | None:
+        """See `Kube.delete`."""
+        kind = await self._kind(resource)
+        if propagation not in ("Background", "Foreground", "Orphan"):
+            raise bad_request(f"propagationPolicy {propagation!r} is not Background, Foreground or Orphan")
+
+        def work(transaction: Transaction) -> Object | None:
+            stored = writes.find(transaction, kind, namespace, name)
+            writes.refuse_stale(stored, uid, resource_version)
+            return Collector(transaction).delete(stored, propagation, grace_period_s)
+
+        return await self._write(work)
+
+    async def bind(
+        self, name: str, namespace: str, node: str, *, uid: str = "", status: Object | None = None
+    ) -> Object:
+        """Gives a pod to a node: what the `binding` subresource is for a scheduler, and the only way to set
+        spec.nodeName.
+
+        `status` is merged into the pod's status in the same write.  Raises NotFound, Conflict (already bound, being
+        deleted, or another uid).  Not part of `Kube`: the node agent's own entrance.
+        """
+        await self._start()
+        mine = own(status or {})
+
+        def work(transaction: Transaction) -> Object:
+            stored = writes.find(transaction, POD, namespace, name)
+            writes.refuse_stale(stored, uid, "")
+            return writes.bind(transaction, stored, node, mine)
+
+        return await self._write(work)
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        resource_version: str = "",
+        labels: str = "",
+        fields: str = "",
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """See `Kube.watch`."""
+        kind = await self._kind(resource)
+        selection = select(kind, namespace, labels, fields)
+        history = self._histories[kind.table]
+        if resource_version in ("", "0"):
+            position = history.end
+            existing = await self._db.read(
+                lambda tx: list_page(tx, selection, history, self._versions.last, limit=0, continue_="")
+            )
+            for obj in existing.items:
+                yield WatchEvent("ADDED", obj)
+        else:
+            position = history.after(self._watchable(resource_version))
+        while True:
+            while position < history.end:
+                event = _seen(history.at(position), selection)
+                position += 1
+                if event is not None:
+                    yield event
+            await history.changed()
+
+    async def logs(
+        self,
+        name: str,
+        namespace: str,
+        *,
+        container: str = "",
+        follow: bool = False,
+        tail: int | None = None,
+        timestamps: bool = False,
+        since_s: float | None = None,
+    ) -> AsyncGenerator[bytes, None]:
+        """See `Kube.logs`."""
+        pod = await self.get(POD.resource, name, namespace)
+        chosen = _container(pod, container)
+        if self.log_source is None:
+            raise error("NotFound", f"no node has the logs of pod {name}")
+        chunks = self.log_source.read(pod, chosen, follow=follow, tail=tail, timestamps=timestamps, since_s=since_s)
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            await chunks.aclose()
+
+    async def _kind(self, resource: Resource) -> Kind:
+        await self._start()
+        return self._registry.of_resource(resource)
+
+    async def _start(self) -> None:
+        """Once: reads where the versions stand and makes the namespaces that always exist."""
+        if self._histories:
+            return
+
+        def open_store(tx: Tx) -> None:
+            if not self._histories:
+                self._versions.last = read_version(tx)
+                for _, body in read_after(tx, NAMESPACE.table, "", ("", "")):
+                    metadata = decode(body)["metadata"]
+                    if "deletionTimestamp" in metadata:
+                        self._versions.ending.add(metadata["name"])
+
+        await self._db.read(open_store)
+        if not self._histories:
+            floor = self._versions.last
+            self._histories = {kind.table: History(floor, self._window) for kind in self._registry.kinds}
+            await self._write(self._default_namespaces)
+
+    def _default_namespaces(self, transaction: Transaction) -> None:
+        for name in DEFAULT_NAMESPACES:
+            if not transaction.exists(NAMESPACE, "", name):
+                obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+                writes.create(transaction, NAMESPACE, obj, self._ids)
+
+    async def _write(self, work: Callable[[Transaction], T]) -> T:
+        def run(tx: Tx) -> tuple[T, list[tuple[str, Change]]]:
+            transaction = Transaction(tx, self._registry, self._versions, self._clock.time())
+            try:
+                value = work(transaction)
+            except RecursionError as problem:
+                raise bad_request("the object is nested too deeply") from problem
+            transaction.seal()
+            return value, transaction.changes
+
+        value, _ = await self._db.write(run, committed=self._publish)
+        return value
+
+    def _publish(self, result: tuple[Any, list[tuple[str, Change]]]) -> None:
+        changes = result[1]
+        for table, change in changes:
+            self._histories[table].append(change)
+        for table in {table for table, _ in changes}:
+            self._histories[table].wake()
+
+    def _watchable(self, text: str) -> int:
+        if not (text.isascii() and text.isdigit()):
+            raise bad_request(f"invalid resource version {text!r}")
+        version = int(text)
+        if version > self._versions.last:
+            raise gone(f"resource version {version} is of another history ({self._versions.last} is the last one)")
+        return version
+
+    async def _expire(self, kind: Kind, ttl_s: float) -> None:
+        """Removes objects of a kind that lives only for a while; looks at most once a minute."""
+        if self._clock.monotonic() - self._expired_at < _EXPIRY_EVERY_S:
+            return
+        self._expired_at = self._clock.monotonic()
+
+        def work(transaction: Transaction) -> None:
+            for (namespace, name), body in read_after(transaction.tx, kind.table, "", ("", "")):
+                obj = decode(body)
+                seen = obj.get("lastTimestamp") or obj["metadata"]["creationTimestamp"]
+                if seconds_of(seen) + ttl_s < transaction.now:
+                    Collector(transaction).delete(writes.find(transaction, kind, namespace, name), "Background", 0)
+
+        await self._write(work)
+
+
+def _limited(obj: Any) -> Object:
+    if not isinstance(obj, dict):
+        raise bad_request("an object is a mapping")
+    return obj  # pyright: ignore[reportUnknownVariableType]
+
+
+def _seen(change: Change, selection: Selection) -> WatchEvent | None:
+    """The change as a watcher with that selection sees it, None when it does not."""
+    if selection.namespace and change.namespace != selection.namespace:
+        return None
+    plain = not selection.labels.requirements and not selection.fields.terms
+    before = change.before is not None and (plain or selection.matches(change.previous or {}))
+    after = change.body is not None and (plain or selection.matches(change.object))
+    if after:
+        return WatchEvent("MODIFIED" if before else "ADDED", change.object)
+    return WatchEvent("DELETED", change.object) if before else None
+
+
+def _container(pod: Object, name: str) -> str:
+    """The container whose logs are meant; raises BadRequest when that is unclear or it has none yet."""
+    spec, pod_name = pod["spec"], pod["metadata"]["name"]
+    names = [item["name"] for item in objects(spec, "containers")]
+    if not name:
+        if len(names) > 1:
+            raise bad_request(
+                f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(names)}]"
+            )
+        name = names[0]
+    elif name not in (*names, *(item["name"] for item in objects(spec, "initContainers"))):
+        raise bad_request(f"container {name} is not valid for pod {pod_name}")
+    status: Object = pod.get("status") or {}
+    for key in ("containerStatuses", "initContainerStatuses"):
+        for item in objects(status, key):
+            if item.get("name") == name and (item.get("restartCount") or "waiting" not in (item.get("state") or {})):
+                return name
+    raise bad_request(f'container "{name}" in pod "{pod_name}" is waiting to start: ContainerCreating')

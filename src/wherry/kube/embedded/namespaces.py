@@ -1,0 +1,88 @@
+"""Namespaces and events: the two small kinds that belong to the API server itself.
+
+Rows of the registry.  Invariant: a namespace carries its own name as a label and the `kubernetes` finalizer until it
+is empty; an event lies in the namespace of what it is about and vanishes after an hour.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
+from wherry.kube.errors import Cause
+from wherry.kube.names import dns_label_error
+from wherry.kube.protocol import Object
+from wherry.kube.resources import EVENTS, NAMESPACES
+
+DEFAULT_NAMESPACES = ("default", "kube-system")
+NAME_LABEL = "kubernetes.io/metadata.name"
+EVENT_TTL_S = 3600.0  # as the API server's --event-ttl
+
+
+def _default_namespace(obj: Object) -> None:
+    metadata: dict[str, Any] = obj["metadata"]
+    labels: Any = metadata.get("labels")
+    if labels is None or isinstance(labels, dict):
+        metadata["labels"] = {**cast("dict[str, str]", labels or {}), NAME_LABEL: metadata.get("name")}
+    if not isinstance(obj.get("spec"), dict):
+        obj["spec"] = {}
+
+
+def _begin_namespace(obj: Object) -> None:
+    obj["spec"]["finalizers"] = ["kubernetes"]
+    obj["status"] = {"phase": "Active"}
+
+
+def _update_namespace(old: Object, new: Object) -> list[Cause]:
+    # The spec's finalizers change through the `finalize` subresource only; the update strategy keeps them.
+    new["spec"]["finalizers"] = old["spec"].get("finalizers", [])
+    return []
+
+
+def _default_event(obj: Object) -> None:
+    if not obj.get("type"):
+        obj["type"] = "Normal"
+
+
+def _validate_event(obj: Object) -> list[Cause]:
+    about: Any = obj.get("involvedObject")
+    if not isinstance(about, dict):
+        return [Cause("involvedObject", "Required value", "FieldValueRequired")]
+    causes: list[Cause] = []
+    namespace: str = obj["metadata"]["namespace"]
+    about_namespace: Any = cast("dict[str, Any]", about).get("namespace") or "default"
+    if about_namespace != namespace:
+        causes.append(
+            Cause("involvedObject.namespace", f'Invalid value: "{about_namespace}": does not match event.namespace')
+        )
+    if obj["type"] not in ("Normal", "Warning"):
+        causes.append(Cause("type", f'Invalid value: "{obj["type"]}": must be Normal or Warning'))
+    return causes
+
+
+NAMESPACE = Kind(
+    NAMESPACES,
+    fields={"metadata.name": ("metadata", "name"), "status.phase": ("status", "phase")},
+    has_status=True,
+    name_error=dns_label_error,
+    default=_default_namespace,
+    begin=_begin_namespace,
+    validate_update=_update_namespace,
+)
+EVENT = Kind(
+    EVENTS,
+    fields={
+        **METADATA_FIELDS,
+        **{
+            f"involvedObject.{name}": ("involvedObject", name)
+            for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+        },
+        "reason": ("reason",),
+        "reportingComponent": ("reportingComponent",),
+        "source": ("source", "component"),
+        "type": ("type",),
+    },
+    default=_default_event,
+    validate=_validate_event,
+    ttl_s=EVENT_TTL_S,
+)

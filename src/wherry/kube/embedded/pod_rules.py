@@ -1,0 +1,300 @@
+"""What makes a pod valid: containers, environment, volumes, resources.
+
+Called by the pod row of the registry for every new or replaced pod; pure.  Invariant: it never raises, whatever the
+pod holds, and each cause names the field as the API server does (validation of PodSpec).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from wherry.kube.embedded.metadata import label_causes
+from wherry.kube.errors import Cause
+from wherry.kube.names import dns_label_error, qualified_name_error
+from wherry.kube.protocol import Object
+from wherry.kube.quantities import parse
+
+_VARIABLE = re.compile(r"[ -<>-~]+")  # printable ASCII without "=" (Kubernetes 1.30 and later)
+_RESTART = ("Always", "OnFailure", "Never")
+_DNS = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+_PULL = ("Always", "Never", "IfNotPresent")
+_MESSAGE = ("File", "FallbackToLogsOnError")
+_ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+_NATIVE_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+
+
+def objects(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The mappings in the list at `key`; what is neither is left out (validation names it)."""
+    found: Any = holder.get(key)
+    if not isinstance(found, list):
+        return []
+    return [cast("dict[str, Any]", item) for item in cast("list[Any]", found) if isinstance(item, dict)]
+
+
+def validate_pod(pod: Object) -> list[Cause]:
+    """Everything that is wrong with the spec of a defaulted pod."""
+    spec: Any = pod.get("spec")
+    if not isinstance(spec, dict):
+        return [_required("spec")]
+    return list(_spec(cast("dict[str, Any]", spec)))
+
+
+def _required(field: str, why: str = "") -> Cause:
+    return Cause(field, f"Required value: {why}" if why else "Required value", "FieldValueRequired")
+
+
+def _bad(field: str, value: Any, why: str) -> Cause:
+    return Cause(field, f"Invalid value: {_shown(value)}: {why}")
+
+
+def _choice(field: str, value: Any, allowed: tuple[str, ...]) -> Iterator[Cause]:
+    if value not in allowed:
+        listed = ", ".join(f'"{name}"' for name in sorted(allowed))
+        yield Cause(field, f"Unsupported value: {_shown(value)}: supported values: {listed}", "FieldValueNotSupported")
+
+
+def _shown(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _list(holder: dict[str, Any], key: str, field: str) -> Iterator[Cause]:
+    """A cause when `key` holds anything but a list of mappings."""
+    found: Any = holder.get(key)
+    if found is None:
+        return
+    if not isinstance(found, list) or len(objects(holder, key)) != len(cast("list[Any]", found)):
+        yield Cause(field, "Invalid value: must be a list of objects")
+
+
+def _spec(spec: dict[str, Any]) -> Iterator[Cause]:
+    for key in ("containers", "initContainers", "volumes", "tolerations"):
+        yield from _list(spec, key, f"spec.{key}")
+    volumes = objects(spec, "volumes")
+    yield from _volumes(volumes)
+    containers, inits = objects(spec, "containers"), objects(spec, "initContainers")
+    if not containers:
+        yield _required("spec.containers")
+    names: set[str] = set()
+    mountable = {str(volume.get("name")) for volume in volumes}
+    for field, group in (("spec.containers", containers), ("spec.initContainers", inits)):
+        for index, container in enumerate(group):
+            yield from _container(f"{field}[{index}]", container, names, mountable)
+    for index, container in enumerate(inits):
+        if container.get("restartPolicy") not in (None, "Always"):
+            yield from _choice(f"spec.initContainers[{index}].restartPolicy", container["restartPolicy"], ("Always",))
+    yield from _choice("spec.restartPolicy", spec.get("restartPolicy"), _RESTART)
+    yield from _choice("spec.dnsPolicy", spec.get("dnsPolicy"), _DNS)
+    grace: Any = spec.get("terminationGracePeriodSeconds")
+    if not _whole(grace):
+        yield _bad("spec.terminationGracePeriodSeconds", grace, "must be an integer")
+    deadline: Any = spec.get("activeDeadlineSeconds")
+    if deadline is not None and not (_whole(deadline) and 1 <= deadline <= 2**31 - 1):
+        yield _bad("spec.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive")
+    if (selector := spec.get("nodeSelector")) is not None:
+        yield from label_causes("spec.nodeSelector", selector)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _container(field: str, container: dict[str, Any], names: set[str], mountable: set[str]) -> Iterator[Cause]:
+    name: Any = container.get("name")
+    if not name:
+        yield _required(f"{field}.name")
+    elif not isinstance(name, str) or dns_label_error(name):
+        yield _bad(f"{field}.name", name, dns_label_error(str(name)) or "must be a string")
+    elif name in names:
+        yield Cause(f"{field}.name", f"Duplicate value: {_shown(name)}", "FieldValueDuplicate")
+    else:
+        names.add(name)
+    image: Any = container.get("image")
+    if not image:
+        yield _required(f"{field}.image")
+    elif not isinstance(image, str) or image != image.strip():
+        yield _bad(f"{field}.image", image, "must not have leading or trailing whitespace")
+    yield from _choice(f"{field}.imagePullPolicy", container.get("imagePullPolicy"), _PULL)
+    yield from _choice(f"{field}.terminationMessagePolicy", container.get("terminationMessagePolicy"), _MESSAGE)
+    for key in ("command", "args"):
+        value: Any = container.get(key)
+        if value is not None and not (
+            isinstance(value, list) and all(isinstance(part, str) for part in cast("list[Any]", value))
+        ):
+            yield _bad(f"{field}.{key}", value, "must be a list of strings")
+    for key in ("workingDir", "terminationMessagePath"):
+        if not isinstance(container.get(key, ""), str):
+            yield _bad(f"{field}.{key}", container[key], "must be a string")
+    for key in ("env", "envFrom", "volumeMounts", "ports"):
+        yield from _list(container, key, f"{field}.{key}")
+    for index, variable in enumerate(objects(container, "env")):
+        yield from _variable(f"{field}.env[{index}]", variable)
+    yield from _env_from(field, container)
+    yield from _mounts(field, container, mountable)
+    yield from _ports(field, container)
+    yield from _resources(f"{field}.resources", container.get("resources"))
+
+
+def _variable(field: str, variable: dict[str, Any]) -> Iterator[Cause]:
+    name: Any = variable.get("name")
+    if not name:
+        yield _required(f"{field}.name")
+    elif not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+        why = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+        yield _bad(f"{field}.name", name, why)
+    value: Any = variable.get("value")
+    if value is not None and not isinstance(value, str):
+        yield _bad(f"{field}.value", value, "must be a string")
+    source: Any = variable.get("valueFrom")
+    if source is None:
+        return
+    if value:
+        yield _bad(f"{field}.valueFrom", "", "may not be specified when `value` is not empty")
+    if not isinstance(source, dict):
+        yield _bad(f"{field}.valueFrom", source, "must be an object")
+        return
+    chosen = [key for key in _ENV_SOURCES if cast("dict[str, Any]", source).get(key) is not None]
+    if len(chosen) != 1:
+        yield _bad(f"{field}.valueFrom", "", "must specify exactly one of: " + ", ".join(_ENV_SOURCES[:-1]))
+        return
+    yield from _env_source(f"{field}.valueFrom.{chosen[0]}", chosen[0], cast("dict[str, Any]", source)[chosen[0]])
+
+
+def _env_source(field: str, kind: str, reference: Any) -> Iterator[Cause]:
+    if not isinstance(reference, dict):
+        yield _bad(field, reference, "must be an object")
+        return
+    values = cast("dict[str, Any]", reference)
+    needed = {"fieldRef": "fieldPath", "resourceFieldRef": "resource"}.get(kind, "key")
+    if not isinstance(values.get(needed), str) or not values[needed]:
+        yield _required(f"{field}.{needed}")
+    if needed == "key" and not values.get("name"):
+        yield _required(f"{field}.name")
+
+
+def _env_from(field: str, container: dict[str, Any]) -> Iterator[Cause]:
+    for index, source in enumerate(objects(container, "envFrom")):
+        if isinstance(source.get("configMapRef"), dict) is isinstance(source.get("secretRef"), dict):
+            yield _bad(f"{field}.envFrom[{index}]", "", "must specify exactly one of: `configMapRef` or `secretRef`")
+
+
+def _mounts(field: str, container: dict[str, Any], mountable: set[str]) -> Iterator[Cause]:
+    seen: set[str] = set()
+    for index, mount in enumerate(objects(container, "volumeMounts")):
+        place = f"{field}.volumeMounts[{index}]"
+        if not mount.get("name"):
+            yield _required(f"{place}.name")
+        elif str(mount["name"]) not in mountable:
+            yield Cause(f"{place}.name", f"Not found: {_shown(mount['name'])}", "FieldValueNotFound")
+        path: Any = mount.get("mountPath")
+        if not path:
+            yield _required(f"{place}.mountPath")
+        elif not isinstance(path, str):
+            yield _bad(f"{place}.mountPath", path, "must be a string")
+        elif path in seen:
+            yield _bad(f"{place}.mountPath", path, "must be unique")
+        else:
+            seen.add(path)
+        inner: Any = mount.get("subPath") or ""
+        if not isinstance(inner, str) or inner.startswith("/"):
+            yield _bad(f"{place}.subPath", inner, "must be a relative path")
+        elif ".." in inner.split("/"):
+            yield _bad(f"{place}.subPath", inner, "must not contain '..'")
+
+
+def _ports(field: str, container: dict[str, Any]) -> Iterator[Cause]:
+    for index, port in enumerate(objects(container, "ports")):
+        number: Any = port.get("containerPort")
+        if not _whole(number) or not 1 <= number <= 65535:
+            yield _bad(f"{field}.ports[{index}].containerPort", number, "must be between 1 and 65535, inclusive")
+        yield from _choice(f"{field}.ports[{index}].protocol", port.get("protocol"), ("TCP", "UDP", "SCTP"))
+
+
+def _resources(field: str, resources: Any) -> Iterator[Cause]:
+    if not resources:
+        return
+    if not isinstance(resources, dict):
+        yield _bad(field, resources, "must be an object")
+        return
+    amounts: dict[str, dict[str, Any]] = {}
+    for key in ("limits", "requests"):
+        found: Any = cast("dict[str, Any]", resources).get(key) or {}
+        if not isinstance(found, dict):
+            yield _bad(f"{field}.{key}", found, "must be a map of quantities")
+            found = {}
+        amounts[key] = {}
+        for name, text in cast("dict[str, Any]", found).items():
+            if problem := _resource_problem(name, text):
+                yield _bad(f"{field}.{key}[{name}]", text, problem)
+            else:
+                amounts[key][name] = parse(text)
+    for name, value in amounts["requests"].items():
+        limit = amounts["limits"].get(name)
+        if limit is None and name not in _NATIVE_RESOURCES:
+            yield _required(f"{field}.limits[{name}]", "Limit must be set for non overcommitable resources")
+        elif limit is not None and (value > limit or (value != limit and name not in _NATIVE_RESOURCES)):
+            rule = "less than or equal to" if name in _NATIVE_RESOURCES else "equal to"
+            yield _bad(f"{field}.requests[{name}]", str(value), f"must be {rule} {name} limit")
+
+
+def _resource_problem(name: str, text: Any) -> str:
+    """Why this is no amount of a resource."""
+    if problem := qualified_name_error(name):
+        return problem
+    if name not in _NATIVE_RESOURCES and "/" not in name and not name.startswith("hugepages-"):
+        return "must be a standard resource for containers"
+    if not isinstance(text, (str, int, float)):
+        return "quantities must be numbers or strings"
+    try:
+        value = parse(text)
+    except ValueError as error:
+        return str(error)
+    if value < 0:
+        return "must be greater than or equal to 0"
+    return "must be an integer" if name not in _NATIVE_RESOURCES and value.denominator != 1 else ""
+
+
+def _volumes(volumes: list[dict[str, Any]]) -> Iterator[Cause]:
+    names: set[str] = set()
+    for index, volume in enumerate(volumes):
+        field = f"spec.volumes[{index}]"
+        name: Any = volume.get("name")
+        if not name:
+            yield _required(f"{field}.name")
+        elif not isinstance(name, str) or dns_label_error(name):
+            yield _bad(f"{field}.name", name, dns_label_error(str(name)) or "must be a string")
+        elif name in names:
+            yield Cause(f"{field}.name", f"Duplicate value: {_shown(name)}", "FieldValueDuplicate")
+        else:
+            names.add(name)
+        sources = [key for key, value in volume.items() if key != "name" and value is not None]
+        if not sources:
+            yield _required(field, "must specify a volume type")
+        elif len(sources) > 1:
+            yield Cause(
+                f"{field}.{sources[1]}", "Forbidden: may not specify more than 1 volume type", "FieldValueForbidden"
+            )
+        else:
+            yield from _volume_source(field, sources[0], volume[sources[0]])
+
+
+def _volume_source(field: str, kind: str, source: Any) -> Iterator[Cause]:
+    if not isinstance(source, dict):
+        yield _bad(f"{field}.{kind}", source, "must be an object")
+        return
+    values = cast("dict[str, Any]", source)
+    required = {"configMap": "name", "secret": "secretName", "hostPath": "path", "persistentVolumeClaim": "claimName"}
+    key = required.get(kind)
+    if key and not values.get(key):
+        yield _required(f"{field}.{kind}.{key}")
+    if kind == "hostPath" and ".." in str(values.get("path")).split("/"):
+        yield _bad(f"{field}.hostPath.path", values["path"], "must not contain '..'")
+    for index, item in enumerate(objects(values, "items") if kind in ("configMap", "secret") else []):
+        path = str(item.get("path") or "")
+        if not item.get("key"):
+            yield _required(f"{field}.{kind}.items[{index}].key")
+        if not path:
+            yield _required(f"{field}.{kind}.items[{index}].path")
+        elif path.startswith("/") or ".." in path.split("/"):
+            yield _bad(f"{field}.{kind}.items[{index}].path", path, "must be a relative path without '..'")

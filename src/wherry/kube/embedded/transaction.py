@@ -1,0 +1,192 @@
+"""One transaction over stored objects: rows in and out, versions, and the list of changes that watchers will be told.
+
+Called by `writes` and `deletion`, inside `Database.write`.  Invariant: every row that is written or removed here has
+exactly one `Change` with a version of its own; nothing outside the transaction is touched but the version counter,
+whose gaps are harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from wherry.kube.embedded.codec import decode, encode
+from wherry.kube.embedded.history import Change
+from wherry.kube.embedded.kinds import Kind, Registry
+from wherry.kube.errors import already_exists
+from wherry.kube.protocol import Object
+from wherry.storage.database import Tx
+
+
+class Stored(NamedTuple):
+    """An object as it lies in the database; `object` is this holder's own, but must not be changed while it is
+    compared."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    body: bytes
+    object: Object
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its metadata."""
+        return self.object["metadata"]
+
+    @property
+    def uid(self) -> str:
+        """Its uid."""
+        return self.object["metadata"]["uid"]
+
+
+@dataclass(slots=True)
+class Versions:
+    """The counter behind every resourceVersion, one for all kinds, as in etcd; and which namespaces may be ending.
+
+    Both are hints that outlive a rolled back transaction without harm: a gap in the versions, one more look at a
+    namespace.
+    """
+
+    last: int = 0
+    ending: set[str] = field(default_factory=set[str])
+
+
+def read_version(tx: Tx) -> int:
+    """The last version that was committed."""
+    return tx.execute("SELECT last FROM kube_version").fetchone()[0]
+
+
+def read_body(tx: Tx, table: str, namespace: str, name: str) -> bytes | None:
+    """The JSON of one object, None when there is none."""
+    row = tx.execute(
+        "SELECT body FROM kube_object WHERE resource = ? AND namespace = ? AND name = ?", (table, namespace, name)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def read_after(
+    tx: Tx, table: str, namespace: str, start: tuple[str, str], *, batch: int = 1000
+) -> Iterator[tuple[tuple[str, str], bytes]]:
+    """Keys and bodies of a resource after `start` in order of namespace and name; empty `namespace` means all."""
+    while True:
+        if namespace:
+            rows = tx.execute(
+                "SELECT namespace, name, body FROM kube_object WHERE resource = ? AND namespace = ? AND name > ? "
+                "ORDER BY name LIMIT ?",
+                (table, namespace, start[1] if start[0] == namespace else "", batch),
+            ).fetchall()
+        else:
+            rows = tx.execute(
+                "SELECT namespace, name, body FROM kube_object WHERE resource = ? AND (namespace, name) > (?, ?) "
+                "ORDER BY namespace, name LIMIT ?",
+                (table, *start, batch),
+            ).fetchall()
+        for row_namespace, row_name, body in rows:
+            yield (row_namespace, row_name), body
+        if len(rows) < batch:
+            return
+        start = (rows[-1][0], rows[-1][1])
+
+
+class Transaction:
+    """Reads and writes of one request; `changes` is what it did, by table name, in order."""
+
+    def __init__(self, tx: Tx, registry: Registry, versions: Versions, now: float) -> None:
+        self.tx = tx
+        self.registry = registry
+        self.versions = versions
+        self.now = now
+        self.changes: list[tuple[str, Change]] = []
+
+    def load(self, kind: Kind, namespace: str, name: str) -> Stored | None:
+        """The object as it is now in this transaction."""
+        body = read_body(self.tx, kind.table, namespace, name)
+        return None if body is None else Stored(kind, namespace, name, body, decode(body))
+
+    def exists(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Whether the name is taken."""
+        return read_body(self.tx, kind.table, namespace, name) is not None
+
+    def names(self, namespace: str) -> list[tuple[Kind, str]]:
+        """Everything in a namespace, by kind and name, in order."""
+        rows = self.tx.execute(
+            "SELECT resource, name FROM kube_object WHERE namespace = ? ORDER BY resource, name", (namespace,)
+        ).fetchall()
+        return [(self.registry.by_table[table], name) for table, name in rows]
+
+    def add(self, kind: Kind, obj: Object) -> Stored:
+        """Stores a new, complete object under a version of its own; raises AlreadyExists."""
+        metadata = obj["metadata"]
+        version = metadata["resourceVersion"] = self._version()
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        body = encode(obj)
+        inserted = self.tx.execute(
+            "INSERT INTO kube_object (resource, namespace, name, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (kind.table, namespace, name, body),
+        )
+        if not inserted.rowcount:
+            raise already_exists(kind.resource, name)
+        if metadata.get("ownerReferences"):
+            self._link(kind, obj)
+        self.changes.append((kind.table, Change(int(version), namespace, name, None, body)))
+        return Stored(kind, namespace, name, body, obj)
+
+    def put(self, stored: Stored, obj: Object) -> Stored:
+        """Stores `obj` in the place of `stored` under a new version."""
+        kind, namespace, name = stored.kind, stored.namespace, stored.name
+        version = self._version()
+        obj["metadata"] = metadata = {**obj["metadata"], "resourceVersion": version}
+        body = encode(obj)
+        self.tx.execute(
+            "UPDATE kube_object SET body = ? WHERE resource = ? AND namespace = ? AND name = ?",
+            (body, kind.table, namespace, name),
+        )
+        if metadata.get("ownerReferences") != stored.metadata.get("ownerReferences"):
+            self._unlink(stored)
+            self._link(kind, obj)
+        self.changes.append((kind.table, Change(int(version), namespace, name, stored.body, body)))
+        return Stored(kind, namespace, name, body, obj)
+
+    def drop(self, stored: Stored) -> None:
+        """Removes the row; who depends on it is `deletion`'s business."""
+        kind, namespace, name = stored.kind, stored.namespace, stored.name
+        self.tx.execute(
+            "DELETE FROM kube_object WHERE resource = ? AND namespace = ? AND name = ?", (kind.table, namespace, name)
+        )
+        if stored.metadata.get("ownerReferences"):
+            self._unlink(stored)
+        self.changes.append((kind.table, Change(int(self._version()), namespace, name, stored.body, None)))
+
+    def dependents(self, uid: str) -> list[Stored]:
+        """The objects that name `uid` as an owner, in order of resource, namespace and name."""
+        rows = self.tx.execute(
+            "SELECT resource, namespace, name FROM kube_dependent WHERE owner_uid = ? "
+            "ORDER BY resource, namespace, name",
+            (uid,),
+        ).fetchall()
+        found = (self.load(self.registry.by_table[table], namespace, name) for table, namespace, name in rows)
+        return [stored for stored in found if stored is not None]
+
+    def seal(self) -> None:
+        """Records the last version given; called once, at the end of the work."""
+        if self.changes:
+            self.tx.execute("UPDATE kube_version SET last = ?", (self.versions.last,))
+
+    def _version(self) -> str:
+        self.versions.last += 1
+        return str(self.versions.last)
+
+    def _link(self, kind: Kind, obj: Object) -> None:
+        metadata = obj["metadata"]
+        uids = {reference["uid"] for reference in metadata.get("ownerReferences") or ()}
+        self.tx.executemany(
+            "INSERT INTO kube_dependent (owner_uid, resource, namespace, name) VALUES (?, ?, ?, ?)",
+            [(uid, kind.table, metadata.get("namespace", ""), metadata["name"]) for uid in sorted(uids)],
+        )
+
+    def _unlink(self, stored: Stored) -> None:
+        self.tx.execute(
+            "DELETE FROM kube_dependent WHERE resource = ? AND namespace = ? AND name = ?",
+            (stored.kind.table, stored.namespace, stored.name),
+        )

@@ -1,0 +1,191 @@
+"""Creating and changing objects: the order in which rules are applied to a request.
+
+Called by `EmbeddedKube` inside a transaction, with objects that are its own.  Invariant: what is stored has passed
+its kind's rules; `status` changes only through its subresource, and a change of nothing is no write.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from wherry.kube.embedded import metadata as rules
+from wherry.kube.embedded.codec import own, timestamp
+from wherry.kube.embedded.deletion import Collector
+from wherry.kube.embedded.kinds import Kind
+from wherry.kube.embedded.namespaces import NAMESPACE
+from wherry.kube.embedded.pod_rules import objects
+from wherry.kube.embedded.transaction import Stored, Transaction
+from wherry.kube.errors import (
+    Cause,
+    already_exists,
+    bad_request,
+    conflict,
+    error,
+    forbidden,
+    not_found,
+)
+from wherry.kube.names import SUFFIX_LENGTH, generated_name
+from wherry.kube.patches import MalformedPatch, PatchFailed, apply, merge, same
+from wherry.kube.protocol import Object, PatchType
+from wherry.seams import Ids
+
+_NAME_TRIES = 8  # as the API server does for generateName
+
+
+def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids) -> Object:
+    """Stores a new object and returns it; see `Kube.create`."""
+    metadata = rules.metadata_of(obj)
+    _generate_name(transaction, kind, metadata, ids)
+    if kind.has_status:
+        obj.pop("status", None)
+    causes = rules.begin(kind, obj, ids, transaction.now)
+    if kind.resource.namespaced:
+        _check_namespace(transaction, kind, metadata)
+    kind.default(obj)
+    rules.refuse(kind, str(metadata.get("name", "")), causes + kind.validate(obj))
+    kind.begin(obj)
+    stored = transaction.add(kind, obj)
+    if metadata.get("ownerReferences"):
+        Collector(transaction).adopted(stored)
+    return obj
+
+
+def _generate_name(transaction: Transaction, kind: Kind, metadata: dict[str, Any], ids: Ids) -> None:
+    prefix = metadata.get("generateName")
+    if metadata.get("name") or not isinstance(prefix, str) or not prefix:
+        return
+    namespace = str(metadata.get("namespace") or "")
+    for _ in range(_NAME_TRIES):
+        name = generated_name(prefix, ids.suffix(SUFFIX_LENGTH))
+        if not transaction.exists(kind, namespace, name):
+            metadata["name"] = name
+            return
+    raise already_exists(kind.resource, prefix)
+
+
+def _check_namespace(transaction: Transaction, kind: Kind, metadata: dict[str, Any]) -> None:
+    name = str(metadata["namespace"])
+    namespace = transaction.load(NAMESPACE, "", name)
+    if namespace is None:
+        raise not_found(NAMESPACE.resource, name)
+    if "deletionTimestamp" in namespace.metadata:
+        cause = Cause("metadata.namespace", f"namespace {name} is being terminated", "NamespaceTerminating")
+        why = f"unable to create new content in namespace {name} because it is being terminated"
+        raise forbidden(kind.resource, str(metadata.get("name", "")), why, [cause])
+
+
+def replace(transaction: Transaction, kind: Kind, obj: Object, subresource: str) -> Object:
+    """Puts an object in the place of its name's holder and returns it; see `Kube.replace`."""
+    metadata = rules.metadata_of(obj)
+    name, namespace = str(metadata.get("name") or ""), str(metadata.get("namespace") or "")
+    if not name:
+        raise bad_request("name must be provided")
+    stored = find(transaction, kind, namespace, name)
+    rules.check_uid(kind, name, stored.metadata, metadata.get("uid"))
+    return _update(transaction, stored, obj, subresource)
+
+
+def patch(transaction: Transaction, stored: Stored, change: Any, type: PatchType, subresource: str) -> Object:
+    """Applies a patch to an object and returns the result; see `Kube.patch`."""
+    old = stored.object
+    try:
+        new: Any = merge(old, change) if type == "merge" else apply(old, change)
+    except MalformedPatch as problem:
+        raise bad_request(f"error decoding patch: {problem}") from problem
+    except PatchFailed as problem:
+        raise error("Invalid", f"the server rejected our request: {problem}", name=stored.name) from problem
+    if not isinstance(new, dict) or (type == "merge" and not isinstance(change, dict)):
+        raise bad_request("the patch does not leave an object")
+    obj = cast("Object", new)
+    if obj.get("apiVersion") != old["apiVersion"] or obj.get("kind") != old["kind"]:
+        raise bad_request("a patch cannot change apiVersion or kind")
+    metadata = rules.metadata_of(obj)
+    if metadata.get("name", stored.name) != stored.name:
+        raise bad_request("the name of the object does not match the name of the request")
+    if metadata.get("namespace", stored.namespace) != stored.namespace:
+        raise bad_request("the namespace of the object does not match the namespace of the request")
+    return _update(transaction, stored, obj, subresource)
+
+
+def find(transaction: Transaction, kind: Kind, namespace: str, name: str) -> Stored:
+    """The object of that name; raises NotFound, or BadRequest without the namespace that it needs."""
+    require_namespace(kind, namespace)
+    stored = transaction.load(kind, namespace, name)
+    if stored is None:
+        raise not_found(kind.resource, name)
+    return stored
+
+
+def require_namespace(kind: Kind, namespace: str) -> None:
+    """Raises BadRequest unless a namespace is given exactly where the resource has one."""
+    if kind.resource.namespaced and not namespace:
+        raise bad_request("an empty namespace may not be set when a resource name is provided")
+    if namespace and not kind.resource.namespaced:
+        raise bad_request(f"{kind.resource.qualified} are not namespaced")
+
+
+def _update(transaction: Transaction, stored: Stored, new: Object, subresource: str) -> Object:
+    kind, old = stored.kind, stored.object
+    if subresource == "status" and kind.has_status:
+        rules.check_version(kind, stored.name, old["metadata"], rules.metadata_of(new).get("resourceVersion"))
+        obj: Object = {**old, "status": new.get("status") or {}}
+    elif subresource:
+        raise error("NotFound", "the server could not find the requested resource", resource=kind.resource)
+    else:
+        obj = _changed(stored, own(new))
+    if obj == old and same(obj, old):
+        return old
+    collector = Collector(transaction)
+    if collector.finish(stored, obj):
+        return obj
+    written = transaction.put(stored, obj)
+    owners = written.metadata.get("ownerReferences")
+    if owners and owners != stored.metadata.get("ownerReferences"):
+        collector.adopted(written)
+    return written.object
+
+
+def _changed(stored: Stored, new: Object) -> Object:
+    """`new` as it will be stored: completed, checked, with the old status."""
+    kind, old = stored.kind, stored.object
+    # A new dict for the metadata: the old object is still compared with.
+    new["metadata"] = dict(rules.metadata_of(new))
+    if kind.has_status:
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = old["status"]
+    causes = rules.carry_over(kind, old, new)
+    kind.default(new)
+    causes += kind.validate(new)
+    if not causes:
+        causes = kind.validate_update(old, new)
+    rules.refuse(kind, stored.name, causes)
+    if kind.has_generation and not same(old.get("spec"), new.get("spec")):
+        new["metadata"]["generation"] += 1
+    return new
+
+
+def bind(transaction: Transaction, stored: Stored, node: str, status: Object) -> Object:
+    """Gives a pod to a node and merges `status` into its status, in one write; see `EmbeddedKube.bind`."""
+    old = stored.object
+    holder = old["spec"].get("nodeName")
+    if holder:
+        raise conflict(stored.kind.resource, stored.name, f"pod {stored.name} is already assigned to node {holder!r}")
+    if "deletionTimestamp" in old["metadata"]:
+        raise conflict(stored.kind.resource, stored.name, f"pod {stored.name} is being deleted")
+    before: Object = old.get("status") or {}
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(transaction.now)}
+    conditions = [condition for condition in objects(before, "conditions") if condition.get("type") != "PodScheduled"]
+    new_status = merge({**before, "conditions": [*conditions, scheduled]}, status)
+    return transaction.put(stored, {**old, "spec": {**old["spec"], "nodeName": node}, "status": new_status}).object
+
+
+def refuse_stale(stored: Stored, uid: str, resource_version: str) -> None:
+    """Raises Conflict when the preconditions of a deletion do not hold."""
+    rules.check_uid(stored.kind, stored.name, stored.metadata, uid)
+    if resource_version and resource_version != stored.metadata["resourceVersion"]:
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {resource_version}, "
+            f"ResourceVersion in object meta: {stored.metadata['resourceVersion']}"
+        )
+        raise conflict(stored.kind.resource, stored.name, why)
