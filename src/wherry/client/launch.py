@@ -1,0 +1,152 @@
+"""Starting the home's server, and telling why when it does not start.
+
+Called by `wherry.client.api` when nobody listens in the home, and by the command line first of all, so that the server
+starts while the flow is read.  Invariant: at most one server lives in a home (the server's own lock decides); the
+started process is no child of ours, holds none of our descriptors but the pipe on which it reports, and survives this
+process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from wherry._version import __version__
+from wherry.client.wire import Channel, Disconnected, NotThere, readable, unix
+from wherry.errors import WherryError
+from wherry.settings import Home
+
+START_LIMIT_S = 60.0  # a cold disk and a busy machine; a server that starts says so within a quarter of a second
+_LOG_LIMIT = 8 << 20  # bytes; beyond it the next server begins a new log and keeps this one as server.log.1
+_LOG_TAIL = 2000  # bytes of the server's log that are shown when it died without a word
+
+
+class Starting:
+    """A server that was told to start; `wait` for it before the first request."""
+
+    def __init__(self, home: Home, pid: int, pipe: int) -> None:
+        self._home, self._pid, self._pipe = home, pid, pipe
+
+    def wait(self) -> None:
+        """Returns when the server answers requests.  Raises `WherryError` with its reason when it cannot start."""
+        if self._pipe < 0:
+            return
+        said = b""
+        try:
+            while readable((self._pipe,), START_LIMIT_S):
+                data = os.read(self._pipe, 65536)
+                if not data:
+                    break
+                said += data
+        finally:
+            os.close(self._pipe)
+            self._pipe = -1
+            os.waitpid(self._pid, 0)  # the launcher: it left as soon as the server was on its own
+        try:
+            word: dict[str, Any] = json.loads(said)
+        except ValueError:
+            raise WherryError(
+                f"the server for {self._home.path} did not start", hint=f"{self._home.log} ends with:\n{self._tail()}"
+            ) from None
+        if "error" in word:
+            raise WherryError(word["error"]["message"], hint=word["error"].get("hint"))
+
+    def _tail(self) -> str:
+        try:
+            with open(self._home.log, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_TAIL))
+                return file.read().decode("utf-8", "replace").strip() or "(nothing)"
+        except OSError as error:
+            return f"(it cannot be read: {error.strerror})"
+
+
+def start(home: Home) -> Starting:
+    """Starts a server for `home` and returns at once.  Raises `WherryError` when the home cannot be written."""
+    try:
+        os.makedirs(home.path, 0o700, exist_ok=True)
+        _turn_over(home.log)
+        log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise unwritable(home, error) from None
+    reader, writer = os.pipe()
+    command = [sys.executable, "-P", "-m", "wherry.server", "--home", home.path, "--ready-fd", "3"]
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, log, 1),
+        (os.POSIX_SPAWN_DUP2, log, 2),
+        (os.POSIX_SPAWN_DUP2, writer, 3),
+    ]
+    os.set_inheritable(writer, True)  # where it is number 3 already, the copy is no copy and keeps its flag
+    try:
+        pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
+    except OSError as error:
+        os.close(reader)
+        raise WherryError(f"{sys.executable} cannot be started: {error.strerror}") from None
+    finally:
+        os.close(writer)
+        os.close(log)
+    return Starting(home, pid, reader)
+
+
+def ensure(home: Home) -> Starting | None:
+    """Makes sure that a server of this version lives in `home`: None when it does, else one that is starting.
+
+    A server of another version is asked to leave when it is idle; when it is not, that is a `WherryError` that says
+    what to do.
+    """
+    record = read_record(home)
+    channel = Channel(unix(home.socket))
+    try:
+        if record.get("version") not in (None, __version__):
+            _replace(home, channel, record)
+        else:
+            unix(home.socket)().close()
+            return None
+    except NotThere:
+        pass
+    finally:
+        channel.close()
+    return start(home)
+
+
+def read_record(home: Home) -> dict[str, Any]:
+    """What the home's last server wrote about itself; {} when there was none.  It may be gone since."""
+    try:
+        with open(home.record, "rb") as file:
+            return json.loads(file.read())
+    except (OSError, ValueError):
+        return {}
+
+
+def unwritable(home: Home, error: OSError) -> WherryError:
+    """The error for a home that cannot be used."""
+    return WherryError(
+        f"the home {home.path} cannot be written: {error.strerror}", hint="set WHERRY_HOME to a folder of yours"
+    )
+
+
+def _turn_over(path: str) -> None:
+    try:
+        if os.stat(path).st_size > _LOG_LIMIT:
+            os.replace(path, f"{path}.1")
+    except FileNotFoundError:
+        pass
+
+
+def _replace(home: Home, channel: Channel, record: dict[str, Any]) -> None:
+    """Has the server of another version leave, and returns when its socket is closed."""
+    other = f"a server of wherry {record['version']} (pid {record.get('pid')}) has {home.path}; this is {__version__}"
+    try:
+        reply = channel.request("POST", "/v1/shutdown", b'{"only_idle": true}', timeout_s=10)
+        reply.read(10)
+        if reply.status == 409:
+            raise WherryError(
+                f"{other}, and it has runs going",
+                hint="wait for them (wherry ls), or stop it with `wherry down`: the next command takes the runs up",
+            )
+        if reply.status != 200:
+            raise WherryError(f"{other}, and it does not leave (HTTP {reply.status})", hint="stop it: wherry down")
+    except Disconnected:
+        pass  # it left at once

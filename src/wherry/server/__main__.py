@@ -1,0 +1,74 @@
+"""`python -P -m wherry.server --home PATH [--ready-fd N]`: becomes the home's server, unless it has one.
+
+Started by `wherry.client.launch` (with the descriptor: leaves the caller's process group and reports there) or by a
+supervisor (without: stays in the foreground).  Invariant: exactly one word is said on the descriptor: `{"ready": true}`
+when requests are answered, or `{"error": {message, hint}}`; everything heavy is imported after the home is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from importlib import import_module
+
+from wherry import settings
+from wherry.errors import UsageError, WherryError
+from wherry.server import home as homes
+
+LIFE = "wherry.server.life"  # the lazy entry: nothing of the server is loaded before the lock is ours
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the server; returns the process's exit code."""
+    words = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    if set(words) - {"--home", "--ready-fd"} or "--home" not in words or len(arguments) % 2:
+        sys.stderr.write("usage: python -m wherry.server --home PATH [--ready-fd N]\n")
+        return 2
+    ready = int(words.get("--ready-fd", -1))
+    if ready >= 0:
+        os.set_inheritable(ready, False)
+        if os.fork():  # an own process, no child of who started it; still one thread here, so a fork is safe
+            os._exit(0)
+    home = settings.Home(os.path.realpath(words["--home"]))
+    try:
+        return _serve(home, ready)
+    except WherryError as error:
+        say(ready, {"error": {"message": error.message, "hint": error.hint}})
+        sys.stderr.write(f"{error}\n")
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def say(ready: int, word: dict[str, object]) -> None:
+    """Says the one word to who started us, who may be gone."""
+    if ready >= 0:
+        try:
+            os.write(ready, json.dumps(word).encode())
+        except BrokenPipeError:
+            pass
+        os.close(ready)
+
+
+def _serve(home: settings.Home, ready: int) -> int:
+    homes.prepare(home)
+    locked = homes.lock_or_join(home, lambda: _answers(home))
+    if locked is None:
+        say(ready, {"ready": True})
+        return 0
+    os.chdir(home.path)
+    life = import_module(LIFE)
+    return life.live(home, settings.server_settings(os.environ), lambda: say(ready, {"ready": True}))
+
+
+def _answers(home: settings.Home) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        try:
+            channel.connect(home.socket)
+        except OSError:
+            return False
+        return True
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,309 @@
+"""Settings: the project's `wherry.toml` and the home, each one frozen tree made once at the edge.
+
+Called by `wherry.client` and `wherry.cli` (project, home) and by `wherry.server` (home).  Invariants: an unknown key
+or a value of a wrong type is a `UsageError` that names file and key; nothing below the edge reads the environment;
+importing this module costs no TOML parser (it is imported when there is a file to read).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, Literal, NamedTuple, cast
+
+from wherry.errors import UsageError, WherryError
+
+FILE_NAME = "wherry.toml"
+SOCKET_PATH_LIMIT = 100  # bytes; sun_path holds 104 on macOS and 108 on Linux, with the final zero
+
+
+class ImageRule(NamedTuple):
+    """What an image pattern stands for: an environment of `requirements` and `python`, or another `image`."""
+
+    pattern: str
+    requirements: tuple[str, ...] = ()
+    python: str | None = None
+    image: str | None = None
+
+
+class Target(NamedTuple):
+    """Where a run goes.  Without `context` and `server` it is this machine's home."""
+
+    name: str
+    context: str | None = None
+    kubeconfig: str | None = None
+    namespace: str | None = None
+    artifacts: str | None = None
+    server: str | None = None
+    images: tuple[ImageRule, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """True when the home's own node runs the tasks."""
+        return self.context is None and self.server is None
+
+
+class Code(NamedTuple):
+    """The project folder that travels with a run; `include` are patterns under it (all files when empty)."""
+
+    include: tuple[str, ...] = ()
+
+
+class Project(NamedTuple):
+    """One `wherry.toml`.  `path` is None when there is no file, and everything else is then empty."""
+
+    path: str | None = None
+    targets: tuple[Target, ...] = ()
+    images: tuple[ImageRule, ...] = ()
+    code: Code | None = None
+
+    @property
+    def folder(self) -> str | None:
+        """The folder that holds the file: what `[code]` archives and what relative paths start from."""
+        return None if self.path is None else os.path.dirname(self.path)
+
+    def target(self, name: str | None) -> Target:
+        """The target of that name, or the home itself for None.  Raises `UsageError` for an unknown name."""
+        if name is None:
+            return Target(name="")
+        for target in self.targets:
+            if target.name == name:
+                return target
+        known = [target.name for target in self.targets]
+        where = self.path or f"a {FILE_NAME} (none was found)"
+        raise UsageError(f"no target {name!r} in {where}", hint=suggestion(name, known) or _listing("targets", known))
+
+    def image_rules(self, target: Target) -> tuple[ImageRule, ...]:
+        """The rules in the order they are tried: the target's own first."""
+        return target.images + self.images
+
+
+class Home(NamedTuple):
+    """The folder with one server's whole state, and the names of what lies in it."""
+
+    path: str
+
+    @property
+    def lock(self) -> str:
+        """Locked (flock) by the server for as long as it lives."""
+        return os.path.join(self.path, "server.lock")
+
+    @property
+    def record(self) -> str:
+        """JSON `{pid, started, version, socket}` of the server that holds the lock."""
+        return os.path.join(self.path, "server.json")
+
+    @property
+    def log(self) -> str:
+        """Standard output and error of the server."""
+        return os.path.join(self.path, "server.log")
+
+    @property
+    def database(self) -> str:
+        """The SQLite file."""
+        return os.path.join(self.path, "wherry.db")
+
+    @property
+    def artifacts(self) -> str:
+        """The artifact store of runs that name no other."""
+        return os.path.join(self.path, "artifacts")
+
+    @property
+    def socket(self) -> str:
+        """The server's unix socket.  A home too deep for the kernel's limit has it in a private folder of its own."""
+        plain = os.path.join(self.path, "server.sock")
+        if len(os.fsencode(plain)) <= SOCKET_PATH_LIMIT:
+            return plain
+        return os.path.join(short_folder(), f"{_fingerprint(self.path)}.sock")
+
+
+class ServerSettings(NamedTuple):
+    """How the home's server lives."""
+
+    idle_s: float = 300.0  # leaves after this long without runs and clients; long enough to keep an edit-run loop warm
+    durability: Literal["process", "power"] = "process"  # what a committed state survives; "power" syncs each commit
+
+
+def home(environ: Mapping[str, str]) -> Home:
+    """`$WHERRY_HOME`, else `~/.wherry`; always absolute."""
+    given = environ.get("WHERRY_HOME") or os.path.join(os.path.expanduser("~"), ".wherry")
+    return Home(os.path.realpath(os.path.expanduser(given)))
+
+
+def server_settings(environ: Mapping[str, str]) -> ServerSettings:
+    """The server's settings from its environment: `WHERRY_IDLE_S` in seconds, `WHERRY_DURABILITY`.
+
+    Raises `UsageError`.
+    """
+    default = ServerSettings()
+    given = environ.get("WHERRY_IDLE_S") or str(default.idle_s)
+    try:
+        idle_s = float(given)
+    except ValueError:
+        idle_s = -1.0
+    if not 0 <= idle_s < 1e9:
+        raise UsageError(f"WHERRY_IDLE_S must be a number of seconds, not {given!r}")
+    durability = environ.get("WHERRY_DURABILITY") or default.durability
+    if durability not in ("process", "power"):
+        raise UsageError(f"WHERRY_DURABILITY must be process or power, not {durability!r}")
+    return ServerSettings(idle_s=idle_s, durability=durability)
+
+
+def find(start: str) -> str | None:
+    """The `wherry.toml` in the folder `start` or the nearest one above it; None when there is none."""
+    folder = os.path.realpath(start)
+    while True:
+        candidate = os.path.join(folder, FILE_NAME)
+        if os.path.isfile(candidate):
+            return candidate
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def project(start: str) -> Project:
+    """The project that the folder `start` lies in; an empty one without a file.  Raises `UsageError`."""
+    path = find(start)
+    return Project() if path is None else read(path)
+
+
+def read(path: str) -> Project:
+    """Reads and checks one `wherry.toml`.  Raises `UsageError` naming the file and the key."""
+    tomllib = import_module("tomllib")  # 16 ms, for projects that have a file
+
+    try:
+        with open(path, "rb") as file:
+            tree = tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    top = _Table(path, "", tree, ("targets", "images", "code"))
+    targets = tuple(_target(path, name, table) for name, table in top.tables("targets"))
+    code = None
+    if "code" in tree:
+        code = Code(include=_Table(path, "code", tree["code"], ("include",)).texts("include"))
+    return Project(path=path, targets=targets, images=_images(path, "images", tree.get("images", {})), code=code)
+
+
+def suggestion(word: str, known: list[str]) -> str | None:
+    """`did you mean 'x'?` for the nearest known word, or None."""
+    near = import_module("difflib").get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else None
+
+
+_TARGET_KEYS = ("context", "kubeconfig", "namespace", "artifacts", "server", "images")
+
+
+def _target(path: str, name: str, value: object) -> Target:
+    where = f"targets.{name}"
+    table = _Table(path, where, value, _TARGET_KEYS)
+    context, server = table.text("context"), table.text("server")
+    if context is not None and server is not None:
+        raise UsageError(f"{path}: [{where}] has both context and server", hint="a target is one or the other")
+    artifacts = table.text("artifacts")
+    if artifacts is not None and "://" not in artifacts:
+        artifacts = os.path.join(os.path.dirname(path), os.path.expanduser(artifacts))
+    return Target(
+        name=name,
+        context=context,
+        kubeconfig=table.text("kubeconfig"),
+        namespace=table.text("namespace"),
+        artifacts=artifacts,
+        server=server,
+        images=_images(path, f"{where}.images", table.value("images", {})),
+    )
+
+
+def _images(path: str, where: str, value: object) -> tuple[ImageRule, ...]:
+    rules: list[ImageRule] = []
+    for pattern, meaning in _Table(path, where, value, None).items():
+        if isinstance(meaning, str):
+            rules.append(ImageRule(pattern, image=meaning))
+            continue
+        table = _Table(path, f'{where}."{pattern}"', meaning, ("requirements", "python"))
+        rules.append(ImageRule(pattern, requirements=table.texts("requirements"), python=table.text("python")))
+    return tuple(rules)
+
+
+class _Table:
+    """One table of the file: checks its keys when made, and the types of its values when asked."""
+
+    def __init__(self, path: str, where: str, value: object, keys: tuple[str, ...] | None) -> None:
+        self._path, self._where = path, where
+        if not isinstance(value, dict):
+            raise UsageError(f"{path}: {where or 'the file'} must be a table, not {_kind(value)}")
+        self._tree = cast("dict[str, Any]", value)
+        for key in self._tree if keys is not None else ():
+            if key not in (keys or ()):
+                known = list(keys or ())
+                inside = f"in [{where}]" if where else "at the top"
+                hint = suggestion(key, known) or _listing("keys", known)
+                raise UsageError(f"{path}: unknown key {key!r} {inside}", hint=hint)
+
+    def value(self, key: str, default: object) -> object:
+        return self._tree.get(key, default)
+
+    def items(self) -> Iterator[tuple[str, object]]:
+        yield from self._tree.items()
+
+    def tables(self, key: str) -> Iterator[tuple[str, object]]:
+        return _Table(self._path, key, self._tree.get(key, {}), None).items()
+
+    def text(self, key: str) -> str | None:
+        value = self._tree.get(key)
+        if value is not None and not (isinstance(value, str) and value):
+            raise UsageError(f"{self._name(key)} must be a text that is not empty, not {_kind(value)}")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._tree.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in cast("list[object]", value)):
+            raise UsageError(f"{self._name(key)} must be a list of texts, not {_kind(cast('object', value))}")
+        return tuple(cast("list[str]", value))
+
+    def _name(self, key: str) -> str:
+        return f"{self._path}: {self._where + '.' if self._where else ''}{key}"
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {
+        str: "a text",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
+    if value == "":
+        return "an empty text"
+    return names.get(type(value), "a date or time")
+
+
+def _listing(what: str, known: list[str]) -> str:
+    return f"known {what}: {', '.join(known)}" if known else f"there are no {what}"
+
+
+def short_folder() -> str:
+    """A private folder (0700, ours) with a short name, for sockets whose own folder is too deep."""
+    base = os.environ.get("XDG_RUNTIME_DIR") or ("/tmp" if sys.platform != "win32" else os.path.expanduser("~"))
+    folder = os.path.join(base, f"wherry-{os.getuid()}")
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise WherryError(f"{folder} for the server's socket cannot be made: {error.strerror}") from None
+    facts = os.lstat(folder)
+    if facts.st_uid != os.getuid() or facts.st_mode & 0o170077 != 0o040000:
+        raise WherryError(
+            f"{folder} is not a private folder of this user", hint="remove it, or set WHERRY_HOME to a shorter path"
+        )
+    return folder
+
+
+def _fingerprint(text: str) -> str:
+    return import_module("hashlib").sha256(os.fsencode(text)).hexdigest()[:24]
