@@ -239,8 +239,10 @@ def is_list_of_artifacts(annotation: Any) -> bool:
 
 def is_named_tuple(annotation: Any) -> bool:
     """Whether this is a NamedTuple class with annotated fields."""
-    is_tuple: bool = isinstance(annotation, type) and issubclass(annotation, tuple)
-    return is_tuple and hasattr(annotation, "_fields") and hasattr(annotation, "__annotations__")
+    if not (isinstance(annotation, type) and issubclass(annotation, tuple)):
+        return False
+    names = dir(annotation)  # pyright: ignore[reportUnknownArgumentType] - any tuple class
+    return "_fields" in names and "__annotations__" in names
 
 
 def strip_marker(annotation: Any) -> Any:

@@ -1,0 +1,190 @@
+"""Runs one task from start to commit record; the entry point inside every pod.
+
+Called by the zip application's `__main__` and, after a fork, by a zygote's child (`run`); a zygote calls `preload`
+once, before it forks.  Invariant: the commit record is written last and at most once; user code never runs when a
+record is there already.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+
+from wherry.runtime import commit, descriptor, outputs, source
+from wherry.runtime.commands import CommandNotStarted, run_command
+from wherry.runtime.commit import Outcome
+from wherry.runtime.executor import Executor
+from wherry.runtime.failures import TaskError, error_record, hint_for, say, simple_error, trimmed_traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+    from wherry.runtime.descriptor import Task
+
+_LOG_FORMAT = "[KFP Executor %(asctime)s %(levelname)s]: %(message)s"
+_PRELOADED = ("typing", "kfp", "kfp.dsl", "kfp.dsl.types.artifact_types", "kfp.dsl.types.type_annotations")
+
+
+def _import_path() -> str:
+    """Where `import kfp` finds our module of that name: the zip application itself, or a folder of the package."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    root = os.path.dirname(os.path.dirname(package))
+    return root if os.path.isfile(root) else os.path.join(package, "shim")
+
+
+IMPORT_PATH = _import_path()
+
+
+def preload() -> None:
+    """Load what user code is going to import from us, so that a forked child finds it there."""
+    if IMPORT_PATH in sys.path:
+        sys.path.remove(IMPORT_PATH)
+    sys.path.insert(0, IMPORT_PATH)
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    sys.path.remove(IMPORT_PATH)
+    sys.path.append(IMPORT_PATH)  # after everything that the user can install
+
+
+def run(environ: Mapping[str, str]) -> int:
+    """Run the task that `environ` describes (`WHERRY_TASK`) and return the exit code of the pod's process.
+
+    0 when it succeeded, 1 for a failure in the user's function or its outputs, the code of `sys.exit` or of the
+    command, 128 + n when that was killed by signal n.
+    """
+    try:
+        task = descriptor.load(environ)
+        record = commit.existing(task.commit)
+    except (TaskError, OSError) as error:
+        return _cannot_run(error, environ)
+    if record is not None:
+        say("wherry: this attempt is over already; its result stands")
+        commit.write_termination_message(record, environ)
+        return commit.exit_code_of(record)
+    pid = os.getpid()
+    outcome = _attempt(task, environ)
+    if os.getpid() != pid:
+        _leave_child(outcome.exit_code)
+    return _finish(task, outcome, environ)
+
+
+def _attempt(task: Task, environ: Mapping[str, str]) -> Outcome:
+    try:
+        task.load_executor_input(os.getcwd())
+        if task.kind == "command":
+            return run_command(task, environ, os.getcwd(), IMPORT_PATH)
+        return _run_function(task, environ)
+    except _Stopped:
+        return Outcome(128 + signal.SIGTERM, final=False)
+    except SystemExit as error:
+        return _exited(error)
+    except BaseException as error:  # noqa: BLE001 - the boundary to user code: whatever it raises is an outcome
+        return _failed(error)
+    finally:
+        _flush()
+
+
+def _run_function(task: Task, environ: Mapping[str, str]) -> Outcome:
+    _prepare_process(task, environ)
+    module = source.load_main(task.source)
+    function = getattr(module, task.function, None)
+    if function is None:
+        raise TaskError(f"The source of this task has no function {task.function!r}")
+    executor = Executor(task.executor_input, function, task_root=task.root)
+    try:
+        output = executor.run()
+    except SystemExit as error:
+        if error.code:
+            raise
+        output = executor.output_of(None)  # `sys.exit(0)` ends the function, and what it wrote counts
+    collected = outputs.collect(
+        output, task.executor_input, types=task.output_types, needed=task.needed, root=task.root
+    )
+    return Outcome(0, outputs=collected)
+
+
+def _prepare_process(task: Task, environ: Mapping[str, str]) -> None:
+    """What user code finds: KFP's logging and variable, our `kfp`, the project's modules, a SIGTERM that works."""
+    if "kfp" not in sys.modules:
+        preload()
+    os.environ["_KFP_RUNTIME"] = "true"
+    logging.basicConfig(stream=sys.stdout, format=_LOG_FORMAT, level=logging.INFO)
+    if task.code:
+        sys.path.insert(0, source.code_folder(task.code, environ))
+    if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _stop)  # the kernel drops a default SIGTERM to process 1 of a container
+
+
+class _Stopped(SystemExit):
+    """SIGTERM arrived: leave, with the user's `finally` blocks run, and commit nothing."""
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Stopped
+
+
+def _exited(error: SystemExit) -> Outcome:
+    """The user's `sys.exit(...)` with something else than 0."""
+    if isinstance(error.code, int):
+        exit_code = error.code & 0xFF
+        message = f"The component called sys.exit({error.code})"
+    else:
+        exit_code = 1
+        message = str(error.code)
+        say(message)
+    record = simple_error("SystemExit", message)
+    record["traceback"] = trimmed_traceback(error)
+    return Outcome(exit_code, error=record)
+
+
+def _failed(error: BaseException) -> Outcome:
+    text = trimmed_traceback(error) or f"{type(error).__name__}: {error}\n"
+    hint = hint_for(error)
+    say(text.rstrip("\n") + (f"\n\n{hint}" if hint else ""))
+    exit_code = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
+    if isinstance(error, CommandNotStarted):
+        exit_code = error.exit_code
+    return Outcome(exit_code, error=error_record(error))
+
+
+def _finish(task: Task, outcome: Outcome, environ: Mapping[str, str]) -> int:
+    """Write the record, last of all, and say what the process exits with."""
+    if not outcome.final:
+        return outcome.exit_code
+    record = outcome.record()
+    try:
+        first = commit.write(task.commit, record)
+    except (OSError, TaskError) as error:
+        return _cannot_run(error, environ)
+    if not first:
+        say("wherry: another process has committed this attempt; its result stands")
+        record = commit.existing(task.commit) or record
+    commit.write_termination_message(record, environ)
+    return outcome.exit_code if first else commit.exit_code_of(record)
+
+
+def _cannot_run(error: Exception, environ: Mapping[str, str]) -> int:
+    """No record can be made: tell the log and the termination message."""
+    say(f"wherry: {error}")
+    record = Outcome(1, error=error_record(error)).record()
+    commit.write_termination_message(record, environ)
+    return 1
+
+
+def _leave_child(exit_code: int) -> None:
+    """We are a child that the user's function forked and forgot: only its parent may commit."""
+    _flush()
+    os._exit(exit_code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # closed by the user, or a full disk: the log is the user's own

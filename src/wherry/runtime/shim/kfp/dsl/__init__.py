@@ -1,0 +1,4 @@
+"""`kfp.dsl` inside a task."""
+
+from wherry.runtime.task_dsl import *  # noqa: F403
+from wherry.runtime.task_dsl import __all__ as __all__

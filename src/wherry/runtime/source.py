@@ -1,0 +1,121 @@
+"""The user's Python: the source of a function run as `__main__`, and the project's code archive on `sys.path`.
+
+Called by `wherry.runtime.main` and `wherry.runtime.commands`.  Invariant: what runs is a real file, so that tracebacks,
+`inspect`, pickling and multiprocessing's spawn find it; an archive is extracted once a digest, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import types
+import zipfile
+
+from wherry.runtime import store
+from wherry.runtime.descriptor import read_verified
+from wherry.runtime.digests import file_sha256
+from wherry.runtime.failures import TaskError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CACHE_VARIABLE = "WHERRY_CACHE"
+CODE_LIMIT_BYTES = 2 << 30  # unpacked
+
+
+class CodeError(TaskError):
+    """The code archive cannot be used; the message names the archive or its member."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="CodeError")
+
+
+def load_main(source: Mapping[str, str]) -> types.ModuleType:
+    """Run the source file that `source` (uri, sha256) names as the module `__main__`, and return it.
+
+    Raises what the source raises, DescriptorError when the content is another, and OSError.
+    """
+    data = read_verified(source, "source")
+    path = store.store_for(source["uri"]).local_path(source["uri"])
+    module = types.ModuleType("__main__")
+    module.__file__ = path
+    module.__dict__["__builtins__"] = __builtins__
+    sys.modules["__main__"] = module
+    sys.argv = [path]
+    exec(compile(data, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - running it is our purpose
+    return module
+
+
+def code_folder(code: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """The folder with the unpacked archive that `code` (uri, sha256) names.
+
+    Raises CodeError for an archive that is not one or has a member that would leave the folder, and OSError.
+    """
+    cache = _cache_folder(environ)
+    target = os.path.join(cache, "code", _checked_hex(code["sha256"]))
+    if os.path.isdir(target):
+        return target
+    os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+    with open(f"{target}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(target):
+            _extract(code, target)
+    return target
+
+
+def _extract(code: Mapping[str, str], target: str) -> None:
+    path = store.store_for(code["uri"]).local_path(code["uri"])
+    try:
+        with open(path, "rb") as file:
+            if file_sha256(path) != code["sha256"]:
+                raise CodeError(f"The code archive {path} does not have the digest it should have")
+            temporary = tempfile.mkdtemp(prefix=f"{os.path.basename(target)}.", dir=os.path.dirname(target))
+            try:
+                with zipfile.ZipFile(file) as archive:
+                    _check_members(archive, path)
+                    archive.extractall(temporary)
+                os.rename(temporary, target)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+    except FileNotFoundError:
+        raise CodeError(f"The code archive is gone: nothing at {path}") from None
+    except zipfile.BadZipFile as error:
+        raise CodeError(f"The code archive {path} is not a zip file: {error}") from None
+
+
+def _check_members(archive: zipfile.ZipFile, path: str) -> None:
+    size = 0
+    for member in archive.infolist():
+        name = member.orig_filename.replace("\\", "/")
+        if name.startswith("/") or ".." in name.split("/") or "\0" in name or (len(name) > 1 and name[1] == ":"):
+            raise CodeError(f"The code archive {path} has a member that would leave its folder: {name!r}")
+        mode = member.external_attr >> 16
+        if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_IFMT(mode) == 0):
+            raise CodeError(f"The code archive {path} has a member that is no file or folder: {name!r}")
+        size += member.file_size
+        if size > CODE_LIMIT_BYTES:
+            raise CodeError(f"The code archive {path} unpacks to more than {CODE_LIMIT_BYTES:,} bytes")
+
+
+def _checked_hex(text: str) -> str:
+    if not text or any(character not in "0123456789abcdef" for character in text):
+        raise CodeError(f"{text!r} is not a digest")
+    return text
+
+
+def _cache_folder(environ: Mapping[str, str]) -> str:
+    """A folder of this user alone: what others could write, we do not run."""
+    given = environ.get(CACHE_VARIABLE)
+    folder = given or os.path.join(tempfile.gettempdir(), f"wherry-cache-{os.getuid()}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if not given:
+        status = os.lstat(folder)
+        if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
+            return tempfile.mkdtemp(prefix="wherry-cache-")
+    return folder
