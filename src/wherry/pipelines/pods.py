@@ -1,0 +1,285 @@
+"""The pod of a task: pure, and the same on a laptop and on a cluster.
+
+Called by the driver for each incarnation of a leaf attempt.  Invariant: the pod's name follows from home, run, path,
+attempt and incarnation alone, so that making it twice is making it once; all the runtime needs is in the descriptor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from wherry.errors import WherryError
+from wherry.ir.spec import Resources
+from wherry.kube.protocol import Object
+from wherry.pipelines.engine.model import RunInfo
+from wherry.pipelines.lightweight import Function
+from wherry.pipelines.platform import platform_parts
+from wherry.pipelines.templates import ObjectRef, Template
+from wherry.runtime import argv, placeholders
+from wherry.runtime.failures import TaskError
+from wherry.storage.artifacts import child
+
+RUN_LABEL = "wherry.dev/run"
+TASK_LABEL = "wherry.dev/task"
+ATTEMPT_LABEL = "wherry.dev/attempt"
+PATH_ANNOTATION = "wherry.dev/task-path"
+ENVIRONMENT_ANNOTATION = "wherry.dev/environment"
+MANAGED_BY = {"app.kubernetes.io/managed-by": "wherry"}
+SELECTOR = f"app.kubernetes.io/managed-by=wherry,{RUN_LABEL}"
+"""Selects the pods of all runs."""
+
+COMMAND = ["python3", "/wherry/runtime.pyz"]
+INLINE_LIMIT_BYTES = 64 << 10
+"""Executor input beyond this travels through the store."""
+DESCRIPTOR_LIMIT_BYTES = 120 << 10
+"""Linux refuses an environment variable of 128 KiB; so do we, on every side."""
+
+_json = msgspec.json.Encoder()
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9_.-]+")
+_MEMORY_K = re.compile(r"(?<=\d)K$")
+
+
+class LaunchRefused(WherryError):
+    """The task cannot be given to a pod; the message says why and what to do."""
+
+
+class Identity(NamedTuple):
+    """One incarnation of one attempt of the task at `path`."""
+
+    run_id: str
+    path: str
+    attempt: int
+    incarnation: int
+
+    @property
+    def label(self) -> str:
+        """`<attempt>-<incarnation>`, as the pod's label says it."""
+        return f"{self.attempt}-{self.incarnation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What flows into the task: parameter values, and lists of RuntimeArtifacts by input name."""
+
+    parameters: Mapping[str, Any]
+    artifacts: Mapping[str, list[dict[str, Any]]]
+    value_of: Callable[[dict[str, Any]], Any]
+    """Resolves an input spec of the platform document (JSON form) in the task's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A pod, and the files that must lie in the store before it is made."""
+
+    pod: Object
+    uploads: list[ObjectRef]
+
+
+def pod_name(home: str, identity: Identity) -> str:
+    """`<slug, 40 characters>-<hash of home, run and path>-<attempt>-<incarnation>`."""
+    slug = _NOT_IN_NAMES.sub("-", identity.path.lower())[-40:].strip("-") or "task"
+    sha = hashlib.sha256(f"{home}\0{identity.run_id}\0{identity.path}".encode()).hexdigest()[:10]
+    return f"{slug}-{sha}-{identity.label}"
+
+
+def label_value(text: str) -> str:
+    """`text` as a label value: at most 63 characters, beginning and ending with a letter or digit."""
+    return _NOT_IN_LABELS.sub("-", text)[-63:].strip("-_.")
+
+
+def is_ours(pod: Object, identity: Identity) -> bool:
+    """Whether an existing pod of that name is the one we would make."""
+    metadata: dict[str, Any] = pod.get("metadata") or {}
+    labels: dict[str, str] = metadata.get("labels") or {}
+    annotations: dict[str, str] = metadata.get("annotations") or {}
+    return (
+        labels.get(RUN_LABEL) == identity.run_id
+        and labels.get(ATTEMPT_LABEL) == identity.label
+        and annotations.get(PATH_ANNOTATION) == identity.path
+    )
+
+
+def executor_input(template: Template, inputs: Inputs, root: str) -> dict[str, Any]:
+    """KFP's ExecutorInput; where output files lie in the pod is for the runtime to say."""
+    outputs = {
+        name: {
+            "artifacts": [
+                {
+                    "name": name,
+                    "type": declared["type"],
+                    "uri": child(root, name),
+                    "metadata": declared["metadata"],
+                }
+            ]
+        }
+        for name, declared in template.output_artifacts.items()
+    }
+    return {
+        "inputs": {
+            "parameterValues": inputs.parameters,
+            "artifacts": {name: {"artifacts": found} for name, found in inputs.artifacts.items()},
+        },
+        "outputs": {"artifacts": outputs},
+    }
+
+
+def build(
+    template: Template,
+    identity: Identity,
+    inputs: Inputs,
+    *,
+    info: RunInfo,
+    name: str,
+    root: str,
+    run_root: str,
+    needed: list[str],
+) -> Built:
+    """The pod of the task and what it needs in the store.
+
+    `root` is the attempt's own folder, `needed` names outputs that other tasks read.  Raises `LaunchRefused` for what
+    no pod can carry.
+    """
+    uploads = [template.source] if template.source is not None else []
+    given = executor_input(template, inputs, root)
+    encoded = _json.encode(given)
+    by_reference: ObjectRef | None = None
+    if len(encoded) > INLINE_LIMIT_BYTES:
+        sha256 = hashlib.sha256(encoded).hexdigest()
+        by_reference = ObjectRef(f"{run_root}/.inputs/{sha256}.json", sha256, encoded)
+        uploads.append(by_reference)
+    descriptor = _descriptor(template, given, by_reference, root, info, identity)
+    if needed:
+        descriptor["needed"] = needed
+    # Kubernetes expands $(NAME) in values; escaped in JSON, no dollar of the user's is ever seen by it.
+    text = _json.encode(descriptor).replace(b"$", b"\\u0024")
+    if len(text) > DESCRIPTOR_LIMIT_BYTES:
+        raise LaunchRefused(
+            f"The command of {identity.path} is too long ({len(text):,} bytes).",
+            hint="Put what is big into a file or an artifact.",
+        )
+    return Built(_pod(template, identity, inputs, given, name, info.namespace, text.decode()), uploads)
+
+
+def _descriptor(
+    template: Template,
+    given: dict[str, Any],
+    by_reference: ObjectRef | None,
+    root: str,
+    info: RunInfo,
+    identity: Identity,
+) -> dict[str, Any]:
+    descriptor: dict[str, Any] = {
+        "v": 1,
+        "executor_input": None if by_reference else given,
+        "executor_input_ref": by_reference.as_json() if by_reference else None,
+        "component": template.declared,
+        "root": root,
+        "commit": f"{root}/commit.json",
+        "code": template.code.as_json() if template.code else None,
+    }
+    program = template.program
+    if isinstance(program, Function) and template.source is not None:
+        descriptor |= {"kind": "python", "source": template.source.as_json(), "function": program.name}
+    elif not isinstance(program, Function):
+        provided = argv.is_provided(given)
+        try:
+            words = argv.splice([*program.command, *program.args], provided)
+        except TaskError as error:
+            raise LaunchRefused(str(error)) from error
+        descriptor |= {"kind": "command", "command": words, "args": []}
+        if any("{{$.pipeline" in word for word in words):
+            descriptor["constants"] = constants(info, identity)
+    return descriptor
+
+
+def constants(info: RunInfo, identity: Identity) -> dict[str, str]:
+    """The text of the placeholders that stand for the run and the task."""
+    return {
+        placeholders.PIPELINE_JOB_NAME_PLACEHOLDER: info.name,
+        placeholders.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER: info.resource_name,
+        placeholders.PIPELINE_JOB_ID_PLACEHOLDER: info.run_id,
+        placeholders.PIPELINE_TASK_NAME_PLACEHOLDER: identity.path.rsplit("/", 1)[-1],
+        placeholders.PIPELINE_TASK_ID_PLACEHOLDER: f"{info.run_id}/{identity.path}/{identity.attempt}",
+        placeholders.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER: info.create_time_utc,
+        placeholders.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER: info.schedule_time_utc,
+        placeholders.PIPELINE_ROOT_PLACEHOLDER: info.pipeline_root,
+    }
+
+
+def _pod(
+    template: Template,
+    identity: Identity,
+    inputs: Inputs,
+    given: dict[str, Any],
+    name: str,
+    namespace: str,
+    descriptor: str,
+) -> Object:
+    def text(value: str) -> str:
+        return argv.substitute([value], given)[0] if "{{$" in value else value
+
+    annotations = {PATH_ANNOTATION: identity.path}
+    if template.environment is not None:
+        annotations[ENVIRONMENT_ANNOTATION] = _json.encode(template.environment).decode()
+    labels = {
+        **MANAGED_BY,
+        RUN_LABEL: identity.run_id,
+        TASK_LABEL: label_value(identity.path),
+        ATTEMPT_LABEL: identity.label,
+    }
+    try:
+        env = [{"name": variable.name, "value": text(variable.value)} for variable in template.container.env]
+        container: dict[str, Any] = {
+            "name": "main",
+            "image": text(template.image),
+            "command": COMMAND,
+            "env": [*env, {"name": "WHERRY_TASK", "value": descriptor}],
+        }
+        asked = resources(template.container.resources, text)
+    except TaskError as error:
+        raise LaunchRefused(str(error)) from error
+    if asked:
+        container["resources"] = asked
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": namespace,
+        "labels": labels,
+        "annotations": annotations,
+    }
+    spec: dict[str, Any] = {"restartPolicy": "Never", "containers": [container]}
+    if template.platform is not None:
+        parts = platform_parts(template.platform, inputs.value_of)
+        metadata["labels"] = {**parts.labels, **labels}
+        metadata["annotations"] = {**parts.annotations, **annotations}
+        container["env"][len(env) : len(env)] = parts.env
+        container.update(parts.container)
+        spec.update(parts.spec)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def resources(spec: Resources, text: Callable[[str], str]) -> dict[str, dict[str, str]]:
+    """KFP's resources as Kubernetes'; its texts win over the deprecated numbers (cores, and memory in G)."""
+    limits: dict[str, str] = {}
+    requests: dict[str, str] = {}
+    for target, cpu, cores, memory, gigabytes in (
+        (limits, spec.resource_cpu_limit, spec.cpu_limit, spec.resource_memory_limit, spec.memory_limit),
+        (requests, spec.resource_cpu_request, spec.cpu_request, spec.resource_memory_request, spec.memory_request),
+    ):
+        if cpu or cores:
+            target["cpu"] = text(cpu) if cpu else f"{cores:g}"
+        if memory or gigabytes:
+            target["memory"] = _MEMORY_K.sub("k", text(memory)) if memory else f"{gigabytes:g}G"
+    accelerator = spec.accelerator
+    if accelerator is not None:
+        kind = text(accelerator.resource_type or accelerator.type)
+        count = text(accelerator.resource_count or str(accelerator.count))
+        if kind and count not in ("", "0"):
+            limits[kind] = count
+    return {key: value for key, value in (("limits", limits), ("requests", requests)) if value}
