@@ -52,10 +52,8 @@ class Outcome:
 
 def existing(uri: str) -> bytes | None:
     """The record at `uri`, or None.  Raises StoreError and OSError."""
-    try:
-        return store.store_for(uri).read(uri)
-    except FileNotFoundError:
-        return None
+    place = store.store_for(uri)
+    return place.read(uri) if place.exists(uri) else None
 
 
 def exit_code_of(record: bytes) -> int:

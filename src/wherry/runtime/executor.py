@@ -12,6 +12,7 @@ import os
 from wherry.runtime import annotations as kinds
 from wherry.runtime import artifact_types
 from wherry.runtime.shapes import as_array, as_object
+from wherry.runtime.store import make_folder
 from wherry.runtime.task_config import TaskConfig
 from wherry.runtime.task_final_status import PipelineTaskFinalStatus
 
@@ -66,7 +67,7 @@ class Executor:
             if given:
                 artifact = create_artifact_instance(given[0], self._artifact_class(name))
                 self._output_artifacts[name] = artifact
-                _make_parent(artifact.path)
+                make_folder(os.path.dirname(artifact.path))
 
     def _artifact_class(self, name: str) -> Any:
         """The class to use where the schema title is not one of the system's."""
@@ -133,7 +134,7 @@ class Executor:
             return self._output_artifacts[name].path
         path = as_object(as_object(self._outputs.get("parameters")).get(name)).get("outputFile")
         if path:
-            _make_parent(path)
+            make_folder(os.path.dirname(path))
         return path
 
     def output_of(self, result: Any) -> dict[str, Any]:
@@ -255,9 +256,3 @@ def _runtime_artifact(artifact: Any) -> dict[str, Any]:
     if custom_path:
         fields["custom_path"] = custom_path
     return fields
-
-
-def _make_parent(path: str) -> None:
-    parent = os.path.dirname(path)
-    if parent and not os.path.isdir(parent):
-        os.makedirs(parent, exist_ok=True)

@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
+    from typing import Any
 
     from wherry.runtime.descriptor import Task
 
@@ -40,8 +41,20 @@ def _import_path() -> str:
 IMPORT_PATH = _import_path()
 
 
+class _StdoutHandler(logging.StreamHandler):  # pyright: ignore[reportMissingTypeArgument] - generic in stubs only
+    """Writes to whatever `sys.stdout` is at the time: a zygote's child has its own."""
+
+    @property
+    def stream(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] - an attribute there
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        pass
+
+
 def preload() -> None:
-    """Load what user code is going to import from us, so that a forked child finds it there."""
+    """Load what user code is going to import from us and set up logging, so that a forked child finds both done."""
     if IMPORT_PATH in sys.path:
         sys.path.remove(IMPORT_PATH)
     sys.path.insert(0, IMPORT_PATH)
@@ -49,6 +62,7 @@ def preload() -> None:
         importlib.import_module(name)
     sys.path.remove(IMPORT_PATH)
     sys.path.append(IMPORT_PATH)  # after everything that the user can install
+    logging.basicConfig(handlers=[_StdoutHandler()], format=_LOG_FORMAT, level=logging.INFO)
 
 
 def run(environ: Mapping[str, str]) -> int:
@@ -91,7 +105,7 @@ def _attempt(task: Task, environ: Mapping[str, str]) -> Outcome:
 
 def _run_function(task: Task, environ: Mapping[str, str]) -> Outcome:
     _prepare_process(task, environ)
-    module = source.load_main(task.source)
+    module = source.load_main(task.source, environ)
     function = getattr(module, task.function, None)
     if function is None:
         raise TaskError(f"The source of this task has no function {task.function!r}")
@@ -113,7 +127,6 @@ def _prepare_process(task: Task, environ: Mapping[str, str]) -> None:
     if "kfp" not in sys.modules:
         preload()
     os.environ["_KFP_RUNTIME"] = "true"
-    logging.basicConfig(stream=sys.stdout, format=_LOG_FORMAT, level=logging.INFO)
     if task.code:
         sys.path.insert(0, source.code_folder(task.code, environ))
     if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

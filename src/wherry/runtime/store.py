@@ -26,6 +26,10 @@ if TYPE_CHECKING:
             """A whole small object.  Raises FileNotFoundError when there is none."""
             ...
 
+        def exists(self, uri: str) -> bool:
+            """Whether an object is there."""
+            ...
+
         def create(self, uri: str, data: bytes) -> bool:
             """Make an object, whole or not at all; False, and nothing changed, when there is one already."""
             ...
@@ -52,14 +56,14 @@ class LocalStore:
         with open(self.local_path(uri), "rb", buffering=0) as file:
             return file.read()
 
+    def exists(self, uri: str) -> bool:
+        return os.access(self.local_path(uri), os.F_OK)
+
     def create(self, uri: str, data: bytes) -> bool:
         path = self.local_path(uri)
+        make_folder(os.path.dirname(path))
         temporary = f"{path}.{os.getpid()}.tmp"
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             try:
                 _write_all(descriptor, data)
@@ -110,6 +114,12 @@ def check_no_escape(path: str) -> None:
         raise StoreError(f"{path!r} leaves its folder: '..' is not allowed")
     if "\0" in path:
         raise StoreError(f"{path!r} holds a NUL character")
+
+
+def make_folder(path: str) -> None:
+    """Make a folder, and those above it, unless it is there.  Raises OSError."""
+    if path and not os.access(path, os.F_OK):
+        os.makedirs(path, exist_ok=True)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
