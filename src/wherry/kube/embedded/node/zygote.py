@@ -1,0 +1,592 @@
+"""The zygote: a small program that forks tasks from a warm interpreter, reaps them and leaves their exit records.
+
+Executed by path (`python -I zygote.py CONFIG`) under any environment's interpreter, Python 3.9 and later; it imports
+nothing of wherry but the in-task runtime.  `wherry.kube.embedded.node.zygotes` starts it and speaks to it over a unix
+socket: one JSON object a line both ways (`docs/node.md`).  Invariants: it outlives the server; exactly one thread when
+it forks; one start per container attempt (its folder is made exclusively); no exit is reported before everything the
+attempt left behind is dead; every exit leaves a record, written whole by rename.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import errno
+import gc
+import heapq
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+START_FAILED = 128
+"""Exit code of an attempt that could not start (as container runtimes use); `<attempt>.error` says why."""
+
+_TOLD_AFTER_S = 0.01  # a start is told on its own only when the attempt outlives this: short tasks cost one message
+_CLEAN_WITHIN_S = 10.0  # left-behind processes that survive SIGKILL so long are stuck in the kernel: report anyway
+_PR_SET_CHILD_SUBREAPER = 36
+_LINUX = sys.platform.startswith("linux")
+_PRELOAD = (
+    "collections abc base64 contextlib copy csv dataclasses datetime enum functools glob importlib.util inspect io "
+    "itertools logging math operator pathlib pickle random re shutil string subprocess tempfile types typing"
+)
+
+
+class Attempt:
+    """One start of one container: a main process and what descends from it."""
+
+    __slots__ = ("begin", "cgroup", "code", "id", "kill_at", "pid", "record", "signal", "start", "tag", "told", "usage")
+
+    def __init__(self, request: dict[str, Any], pid: int, start: str) -> None:
+        self.id = request["id"]
+        self.tag = request["tag"].encode()
+        self.record = request["dir"] + "/" + request["name"] + ".exit"
+        self.cgroup: list[str] = request.get("cgroups") or []
+        self.pid = pid
+        self.start = start
+        self.begin = time.time()
+        self.told = False
+        self.kill_at = 0.0
+        self.code = 0
+        self.signal = 0
+        self.usage: dict[str, float] = {}
+
+    def facts(self) -> dict[str, Any]:
+        return {"id": self.id, "pid": self.pid, "start": self.start, "begin": self.begin}
+
+
+def start_time(pid: int) -> str:
+    """Clock ticks since boot at which `pid` started, as text; with the pid it names a process for ever.  Empty when
+    there is no such process or no /proc."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        return os.read(fd, 1024).rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return ""
+    finally:
+        os.close(fd)
+
+
+class Zygote:
+    """The event loop.  `serve` returns None when the zygote should leave, or, in a new child, what it shall become."""
+
+    def __init__(self, listener: socket.socket, path: str, idle_s: float) -> None:
+        self.listener = listener
+        self.path = path
+        self.idle_s = idle_s
+        self.server: socket.socket | None = None
+        self.unread = b""
+        self.unsent = bytearray()
+        self.live: dict[int, Attempt] = {}  # pid of the main process -> Attempt
+        self.by_id: dict[str, Attempt] = {}
+        self.ending: dict[int, Attempt] = {}  # main process reaped, what it left behind not
+        self.untold: list[Attempt] = []
+        self.deadlines: list[tuple[float, str]] = []  # heap of (time, attempt id)
+        self.idle_since = time.monotonic()
+        self.wake_read, self.wake_write = os.pipe()
+        for fd in (self.wake_read, self.wake_write):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _ignored)
+        self.children_fd = _open_children()
+        self.poll = select.poll()
+        self.poll.register(listener, select.POLLIN)
+        self.poll.register(self.wake_read, select.POLLIN)
+        self.listener.setblocking(False)
+
+    # --- the loop
+
+    def serve(self) -> dict[str, Any] | None:
+        while True:
+            for fd, _ in self.poll.poll(self._timeout_ms()):
+                if fd == self.wake_read:
+                    os.read(fd, 4096)
+                elif fd == self.listener.fileno():
+                    task = self._accept()
+                    if task is not None:
+                        return task
+                elif self.server is not None and fd == self.server.fileno():
+                    task = self._receive()
+                    if task is not None:
+                        return task
+            if self.live or self.ending or self.children_fd >= 0:
+                self._reap()
+            self._expire()
+            self._flush()
+            if self._may_leave():
+                return None
+
+    def _timeout_ms(self) -> int | None:
+        now = time.time()
+        waits: list[float] = []
+        if self.untold:
+            waits.append(self.untold[0].begin + _TOLD_AFTER_S - now)
+        if self.deadlines:
+            waits.append(self.deadlines[0][0] - now)
+        if self.ending:
+            waits.append(0.05)
+        if self.server is None:
+            waits.append(self.idle_s)
+        return None if not waits else max(0, int(min(waits) * 1000) + 1)
+
+    def _may_leave(self) -> bool:
+        if self.server is not None or self.live or self.ending:
+            self.idle_since = time.monotonic()
+            return False
+        if time.monotonic() - self.idle_since < self.idle_s:
+            return False
+        try:
+            os.unlink(self.path)
+        except OSError:
+            pass
+        return True
+
+    # --- the server's side
+
+    def _accept(self) -> dict[str, Any] | None:
+        """Takes a new server.  What the last one still sent is read first, so that `hello` tells the whole truth."""
+        try:
+            connection, _ = self.listener.accept()
+        except OSError:
+            return None
+        task = self._drain()
+        if task is not None:
+            connection.detach()
+            return task
+        self.server = connection
+        self.server.setblocking(False)
+        self.poll.register(self.server, select.POLLIN)
+        self.unsent = bytearray()
+        for attempt in self.live.values():
+            attempt.told = True
+        self.untold = []
+        children = [attempt.facts() for attempt in self.live.values()]
+        children += [attempt.facts() for attempt in self.ending.values()]
+        self._tell({"op": "hello", "pid": os.getpid(), "attempts": children})
+        return None
+
+    def _drain(self) -> dict[str, Any] | None:
+        """Reads all that the present server has sent, then lets go of it."""
+        while self.server is not None:
+            task = self._receive()
+            if task is not None:
+                return task
+            if self.server is not None and not select.select([self.server], [], [], 0)[0]:
+                self._drop_server()
+        return None
+
+    def _drop_server(self) -> None:
+        if self.server is not None:
+            self.poll.unregister(self.server)
+            self.server.close()
+            self.server = None
+            self.unread = b""
+            self.unsent = bytearray()
+
+    def _receive(self) -> dict[str, Any] | None:
+        """Reads what has come and acts on whole lines; a request for a start returns in the child as its task."""
+        assert self.server is not None
+        try:
+            data = self.server.recv(1 << 20)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        if not data:
+            self._drop_server()
+            return None
+        lines = (self.unread + data).split(b"\n")
+        self.unread = lines.pop()
+        for line in lines:
+            request = json.loads(line)
+            if request["op"] == "start":
+                if self._start(request):
+                    return request
+            elif request["op"] == "kill":
+                self._kill(request["id"], request["grace_s"])
+            else:  # "leave": the server stops for good
+                self.idle_s = 0.0
+        return None
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self.server is not None:
+            self.unsent += json.dumps(message).encode() + b"\n"
+
+    def _flush(self) -> None:
+        if not self.unsent or self.server is None:
+            return
+        try:
+            sent = self.server.send(self.unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._drop_server()
+            return
+        del self.unsent[:sent]
+        self.poll.modify(self.server, select.POLLIN | (select.POLLOUT if self.unsent else 0))
+
+    # --- starting
+
+    def _start(self, request: dict[str, Any]) -> bool:
+        """Forks; true in the child."""
+        if request["id"] in self.by_id:
+            return False  # asked twice over a server's restart: once is enough
+        if _LINUX and os.stat("/proc/self/task").st_nlink != 3:
+            self._tell({"op": "failed", "id": request["id"], "message": "the zygote has more than one thread"})
+            return False
+        try:
+            pid = os.fork()
+        except OSError as problem:
+            self._tell({"op": "failed", "id": request["id"], "message": f"fork: {problem.strerror}"})
+            return False
+        if pid == 0:
+            self._forget()
+            return True
+        attempt = Attempt(request, pid, start_time(pid))
+        self.live[pid] = self.by_id[attempt.id] = attempt
+        self.untold.append(attempt)
+        return False
+
+    def _forget(self) -> None:
+        """In the child: let go of everything that is the zygote's."""
+        signal.set_wakeup_fd(-1)
+        highest = max(self.wake_write, self.children_fd, self.listener.fileno())
+        self.listener.detach()
+        if self.server is not None:
+            highest = max(highest, self.server.fileno())
+            self.server.detach()
+        os.closerange(3, highest + 1)
+
+    # --- ending
+
+    def _kill(self, id_: str, grace_s: float) -> None:
+        """SIGTERM to the main process' group, SIGKILL for everything after the grace period (0: at once)."""
+        attempt = self.by_id.get(id_)
+        if attempt is None or attempt.pid in self.ending:
+            return
+        deadline = time.time() + grace_s
+        if attempt.kill_at and attempt.kill_at <= deadline:
+            return
+        first, attempt.kill_at = not attempt.kill_at, deadline
+        if grace_s > 0:
+            if first:
+                _signal_group(attempt.pid, signal.SIGTERM)
+            heapq.heappush(self.deadlines, (deadline, id_))
+        else:
+            self._kill_now(attempt)
+
+    def _kill_now(self, attempt: Attempt) -> None:
+        _signal_group(attempt.pid, signal.SIGKILL)
+        for pid in _cgroup_members(attempt.cgroup):
+            _signal(pid, signal.SIGKILL)
+
+    def _expire(self) -> None:
+        now = time.time()
+        while self.deadlines and self.deadlines[0][0] <= now:
+            attempt = self.by_id.get(heapq.heappop(self.deadlines)[1])
+            if attempt is not None and attempt.kill_at <= now:
+                self._kill_now(attempt)
+        while self.untold and self.untold[0].begin + _TOLD_AFTER_S <= now:
+            attempt = self.untold.pop(0)
+            if not attempt.told:
+                attempt.told = True
+                self._tell(dict(attempt.facts(), op="started"))
+
+    def _reap(self) -> None:
+        ended: list[Attempt] = []
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            attempt = self.live.pop(pid, None)
+            if attempt is None:
+                continue  # something that an attempt left behind
+            attempt.told = True
+            if os.WIFSIGNALED(status):
+                attempt.signal = os.WTERMSIG(status)
+                attempt.code = 128 + attempt.signal
+            else:
+                attempt.code = os.WEXITSTATUS(status)
+            attempt.usage = {
+                "user_s": round(usage.ru_utime, 6),
+                "system_s": round(usage.ru_stime, 6),
+                "max_rss_kb": usage.ru_maxrss,
+            }
+            attempt.kill_at = time.time()
+            ended.append(attempt)
+        if ended or self.ending:
+            self._settle(ended)
+
+    def _settle(self, ended: list[Attempt]) -> None:
+        """Reports what has ended, once nothing is left of it."""
+        for attempt in ended:
+            self.ending[attempt.pid] = attempt
+        left = self._left_behind()
+        now = time.time()
+        for pid, attempt in list(self.ending.items()):
+            if attempt.cgroup:
+                left.update((member, pid) for member in _cgroup_members(attempt.cgroup))
+            if pid in left.values() and now - attempt.kill_at < _CLEAN_WITHIN_S:
+                continue
+            del self.ending[pid]
+            self._finish(attempt, now)
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+
+    def _left_behind(self) -> dict[int, int]:
+        """Processes of ended attempts that are our children now: pid -> main pid (0: nobody's that still lives)."""
+        children = _children(self.children_fd)
+        if len(children) <= len(self.live):
+            return {}
+        left: dict[int, int] = {}
+        owners: dict[int | bytes | str, int] = {}
+        for attempt in list(self.live.values()) + list(self.ending.values()):
+            owners[attempt.pid] = attempt.pid
+            owners[attempt.tag] = attempt.pid
+            owners[attempt.id] = attempt.pid
+        for pid in children:
+            if pid in self.live:
+                continue
+            owner = _owner(pid, owners)
+            if owner in self.ending or (owner == 0 and not self.live):
+                left[pid] = owner
+        return left
+
+    def _finish(self, attempt: Attempt, now: float) -> None:
+        facts = dict(attempt.facts(), end=now, code=attempt.code, signal=attempt.signal, usage=attempt.usage)
+        del self.by_id[attempt.id]
+        if attempt in self.untold:
+            self.untold.remove(attempt)
+        self._tell(dict(facts, op="exited"))
+        self._flush()  # the server goes on while the record is written: it matters only should the server die
+        try:
+            fd = os.open(attempt.record + "~", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            try:
+                os.write(fd, json.dumps(facts).encode())
+            finally:
+                os.close(fd)
+            os.rename(attempt.record + "~", attempt.record)
+        except OSError:
+            pass  # the pod's folder is gone with the pod, or the disk is full: then the attempt counts as lost
+
+
+# --- processes
+
+
+def _ignored(number: int, frame: Any) -> None:
+    """A signal that only has to wake the loop."""
+
+
+def _open_children() -> int:
+    try:
+        return os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
+def _children(fd: int) -> list[int]:
+    if fd < 0:
+        return []
+    parts: list[bytes] = []
+    while True:
+        part = os.pread(fd, 65536, sum(map(len, parts)))
+        if not part:
+            return [int(pid) for pid in b"".join(parts).split()]
+        parts.append(part)
+
+
+def _owner(pid: int, owners: dict[int | bytes | str, int]) -> int:
+    """The main process that `pid` descends from, told by its session, its name or its environment; 0: cannot tell."""
+    try:
+        session = os.getsid(pid)
+    except OSError:
+        session = 0
+    if session in owners:
+        return owners[session]
+    name = _read(f"/proc/{pid}/comm").strip()
+    if name in owners:
+        return owners[name]
+    for entry in _read(f"/proc/{pid}/environ").split(b"\0"):
+        if entry.startswith(b"WHERRY_ATTEMPT="):
+            return owners.get(entry[15:].decode("utf-8", "replace"), 0)
+    return 0
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        pass
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except OSError:
+        _signal(pid, number)  # not yet the leader of its session
+
+
+def _cgroup_members(cgroups: list[str]) -> list[int]:
+    return [int(pid) for pid in _read(cgroups[0] + "/cgroup.procs").split()] if cgroups else []
+
+
+# --- in the child
+
+
+def prepare(task: dict[str, Any]) -> None:
+    """Makes the child the attempt's main process: session, folder, log, name, environment.  Raises OSError; FileExists
+    when this attempt was started before."""
+    os.setsid()
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    scratch = task["dir"] + "/" + task["name"]
+    try:
+        os.mkdir(task["dir"])
+    except FileExistsError:
+        pass
+    os.mkdir(scratch)
+    log = os.open(scratch + ".log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if log > 2:
+        os.close(log)
+    if _LINUX:
+        _write("/proc/self/comm", task["tag"].encode())
+    for group in task.get("cgroups") or ():
+        _write(group + "/cgroup.procs", b"0")
+    if task.get("mounts"):  # volumes are rare: their code is read only when a task has some
+        mounts = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mounts.py")
+        runpy.run_path(mounts)["mount"](task["mounts"], task["dir"])
+    os.chdir(task.get("cwd") or scratch)
+    os.environ.update(task["env"])
+    if "TZ" in task["env"]:
+        time.tzset()
+
+
+def perform(task: dict[str, Any]) -> int:
+    """Runs the prepared task; returns its exit code.  A command replaces the process.  Raises what the task raises."""
+    if task.get("argv"):
+        for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            os.execvpe(task["argv"][0], task["argv"], os.environ)
+        except FileNotFoundError:
+            raise OSError(errno.ENOENT, "executable file not found in $PATH", task["argv"][0]) from None
+    sys.argv = [sys.path[0]]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed task loses no whole line
+    gc.enable()
+    run: Callable[[Any], int] = importlib.import_module("wherry.runtime.main").run
+    return run(os.environ)
+
+
+def become(task: dict[str, Any]) -> NoReturn:
+    """The whole life of a child, ending like an interpreter: threads are joined, exit handlers run, streams are
+    flushed.  Only the tearing down of modules is left out; it would cost more than the rest of a small task."""
+    try:
+        prepare(task)
+        if task.get("argv"):
+            perform(task)
+    except OSError as problem:
+        text = f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem)
+        _quietly(_write, task["dir"] + "/" + task["name"] + ".error", text.encode())
+        os._exit(START_FAILED)
+    code = _shielded(perform, task)
+    code = _shielded(threading._shutdown) or code  # type: ignore[attr-defined]
+    code = _shielded(atexit._run_exitfuncs) or code  # type: ignore[attr-defined]
+    for stream in (sys.stdout, sys.stderr):
+        _quietly(stream.flush)
+    os._exit(code)
+
+
+def _shielded(function: Callable[..., Any], *arguments: Any) -> int:
+    """What an interpreter makes of an outcome: SystemExit is a code, an exception is printed and is 1."""
+    try:
+        code = function(*arguments)
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+        return 130
+    except BaseException:  # noqa: BLE001  the boundary of the child: there is nobody above to tell
+        traceback.print_exc()
+        return 1
+    if code is None or isinstance(code, int):
+        return (code or 0) & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _quietly(function: Callable[..., Any], *arguments: Any) -> None:
+    try:
+        function(*arguments)
+    except (OSError, ValueError, AttributeError):
+        pass  # a closed stream, a full disk: the task's own doing, and there is nobody left to tell
+
+
+def _write(path: str, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+# --- the program
+
+
+def _become_reaper() -> None:
+    """Orphans of the tasks become children of the zygote (Linux)."""
+    if _LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def main() -> None:
+    """`zygote.py CONFIG`: a JSON object of fd (the listening socket), path (of that socket), runtime (put on sys.path)
+    and idle_s (how long it stays without server and attempts)."""
+    config = json.loads(sys.argv[1])
+    sys.path.insert(0, config["runtime"])
+    for name in _PRELOAD.split():
+        importlib.import_module(name)
+    try:
+        importlib.import_module("wherry.runtime.main")
+    except ImportError:
+        pass  # said by each task that needs it, where the user looks
+    _become_reaper()
+    listener = socket.socket(fileno=config["fd"])
+    zygote = Zygote(listener, config["path"], config["idle_s"])
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    task = zygote.serve()
+    if task is not None:
+        become(task)
+
+
+if __name__ == "__main__":
+    main()
