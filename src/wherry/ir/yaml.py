@@ -14,12 +14,12 @@ from typing import Any
 import yaml
 
 from wherry.errors import UsageError
+from wherry.ir.yaml_writer import write
 
 MAX_BYTES = 64 << 20
 MAX_DEPTH = 100  # KFP's own documents stay below 20
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _IMPLICIT: dict[str, Any] = yaml.SafeLoader.yaml_implicit_resolvers  # by first character
 _TAG = "tag:yaml.org,2002:"
 _MEMO_CHARS = 64  # plain scalars up to this length are resolved once a document
@@ -63,12 +63,12 @@ def load_all(text: bytes | str) -> list[Any]:
 
 def dump(value: Any) -> str:
     """`value` as YAML in KFP's style: keys sorted, block style."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=True, default_flow_style=False)
+    return write(value)
 
 
 def dump_all(values: list[Any]) -> str:
     """Several documents, as a pipeline with its platform spec has."""
-    return yaml.dump_all(values, Dumper=_Dumper, sort_keys=True, default_flow_style=False)
+    return "---\n".join(map(write, values))
 
 
 def _at(mark: Any) -> str:
@@ -96,21 +96,24 @@ def _documents(reader: Any) -> Iterator[Any]:
             yield _document(next_event, reader, memo)
 
 
+_ITEM, _KEY = object(), object()  # what comes next in the open container: an item, or a key
+
+
 def _document(next_event: Any, reader: Any, memo: dict[str, Any]) -> Any:
     """One document's value; ends with its DocumentEndEvent."""
     top: list[Any] = []
-    stack: list[tuple[Any, Any]] = []  # the containers that are open, each with the key that waits for a value
+    stack: list[tuple[Any, Any]] = []  # the containers around the open one, each with what comes next in it
     into: Any = top
-    key: Any = _NO_KEY
+    key: Any = _ITEM
     while True:
         event = next_event()
-        kind: Any = type(event)
+        kind: Any = event.__class__
         value: Any
         if kind is yaml.ScalarEvent:
             value = _scalar(event, reader, memo)
         elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-            value = _EMPTY[kind]()
-            _check_start(event, value, len(stack))
+            value = {} if kind is yaml.MappingStartEvent else []
+            _check_start(event, kind, len(stack))
         elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
             into, key = stack.pop()
             continue
@@ -118,27 +121,23 @@ def _document(next_event: Any, reader: Any, memo: dict[str, Any]) -> Any:
             raise YAMLError(f"aliases are not taken (*{event.anchor}{_at(event.start_mark)})")
         else:  # DocumentEndEvent
             return top[0] if top else None
-        if type(into) is list:
+        if key is _ITEM:
             into.append(value)
-        elif key is _NO_KEY:
+        elif key is _KEY:
             if type(value) is not str or value in into:
                 raise YAMLError(_key_fault(value, into) + _at(event.start_mark))
             key = value
             continue
         else:
             into[key] = value
-            key = _NO_KEY
+            key = _KEY
         if kind is not yaml.ScalarEvent:
             stack.append((into, key))
-            into, key = value, _NO_KEY
+            into, key = value, _KEY if kind is yaml.MappingStartEvent else _ITEM
 
 
-_NO_KEY = object()
-_EMPTY: dict[Any, Any] = {yaml.MappingStartEvent: dict, yaml.SequenceStartEvent: list}
-
-
-def _check_start(event: Any, value: Any, depth: int) -> None:
-    if event.tag not in (None, "!", _TAG + ("map" if isinstance(value, dict) else "seq")):
+def _check_start(event: Any, kind: Any, depth: int) -> None:
+    if event.tag not in (None, "!", _TAG + ("map" if kind is yaml.MappingStartEvent else "seq")):
         raise YAMLError(f"the tag {event.tag} is not taken{_at(event.start_mark)}")
     if depth >= MAX_DEPTH:
         raise YAMLError(f"the document nests deeper than {MAX_DEPTH} levels{_at(event.start_mark)}")

@@ -1,0 +1,129 @@
+"""Reading a pipeline document into records, and saying exactly what is wrong when it cannot be one.
+
+Called by the service for every submission and by `wherry compile`'s checks.  Invariant: a `Document` has passed
+`wherry.ir.check`, so the engine may follow every name in it without looking.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from wherry.ir import documents
+from wherry.ir.check import check
+from wherry.ir.documents import IRError
+from wherry.ir.spec import PipelineSpec, PlatformSpec
+from wherry.ir.yaml import MAX_DEPTH
+
+__all__ = ["Document", "IRError", "from_builtins", "load"]
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A checked pipeline, with its platform spec if it has one."""
+
+    pipeline: PipelineSpec
+    platform: PlatformSpec | None = None
+
+    def to_builtins(self) -> dict[str, Any]:
+        """The document as plain JSON values, as `from_builtins` takes it."""
+        pipeline = msgspec.to_builtins(self.pipeline)
+        if self.platform is None:
+            return pipeline
+        return {"pipeline_spec": pipeline, "platform_spec": msgspec.to_builtins(self.platform)}
+
+
+def load(text: bytes | str) -> Document:
+    """Reads one or two YAML documents, or JSON.  Raises IRError or YAMLError, both finished sentences."""
+    return from_builtins(documents.read(text))
+
+
+def from_builtins(document: dict[str, Any]) -> Document:
+    """Reads a pipeline spec, or `{"pipeline_spec", "platform_spec"}`, from plain values; raises IRError."""
+    _check_depth(document)
+    pipeline, platform = documents.split(document)
+    spec = _convert(pipeline, PipelineSpec)
+    check(spec)
+    return Document(spec, None if platform is None else _convert(platform, PlatformSpec))
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$")
+        place = _place(value, kind, where.rstrip("`"), message)
+        raise IRError(f"{place or 'the document'}: {_plainly(message)}") from None
+
+
+def _plainly(message: str) -> str:
+    text = message.replace("Object contains ", "").replace("Object missing", "missing").replace("`", "'")
+    return text[:1].lower() + text[1:]
+
+
+def _place(value: Any, kind: Any, where: str, message: str) -> str:
+    """The path of the fault with its real keys: msgspec writes `[...]` for a mapping's keys.
+
+    At each `[...]` the mapping's entries are halved until one entry alone brings the same message.
+    """
+    done: list[str] = []
+    for step in _steps(where):
+        if step != "[...]":
+            done.append(step)
+            continue
+        holder = _at(value, done)
+        keys = list(holder)
+        while len(keys) > 1:
+            half = keys[: len(keys) // 2]
+            kept = {key: holder[key] for key in half}
+            keys = half if _fails(_with(value, done, kept), kind, message) else keys[len(keys) // 2 :]
+        done.append(f"{keys[0]}")
+    return ".".join(step.strip("[]") for step in done)
+
+
+def _steps(where: str) -> list[str]:
+    return re.findall(r"\[[^]]*\]|[^.\[\]]+", where)
+
+
+def _at(value: Any, path: list[str]) -> Any:
+    for step in path:
+        value = value[int(step[1:-1])] if step.startswith("[") else value[step]
+    return value
+
+
+def _with(value: Any, path: list[str], new: Any) -> Any:
+    """A copy of `value` whose part at `path` is `new`."""
+    if not path:
+        return new
+    step = path[0]
+    copy: Any
+    if step.startswith("["):
+        copy = list(value)
+        copy[int(step[1:-1])] = _with(copy[int(step[1:-1])], path[1:], new)
+    else:
+        copy = dict(value)
+        copy[step] = _with(value[step], path[1:], new)
+    return copy
+
+
+def _fails(value: Any, kind: Any, message: str) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        return str(error).startswith(message)
+    return False
+
+
+def _check_depth(value: Any) -> None:
+    """Plain values may come from anywhere, so their nesting is bounded here once more, without recursion."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 2):
+        deeper: list[Any] = []
+        for each in level:
+            children: Any = each if each.__class__ is list else each.values()
+            deeper.extend(child for child in children if isinstance(child, dict | list))
+        if not deeper:
+            return
+        level = deeper
+    raise IRError(f"the document nests deeper than {MAX_DEPTH} levels")
