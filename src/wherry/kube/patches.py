@@ -33,6 +33,20 @@ def merge(target: Any, patch: Any) -> Any:
     return result
 
 
+def merge_patch(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The merge patch that turns `before` into `after` (which holds no None); empty when they are the same."""
+    patch: dict[str, Any] = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        known = before.get(key)
+        if isinstance(value, dict) and isinstance(known, dict):
+            inner = merge_patch(cast("dict[str, Any]", known), cast("dict[str, Any]", value))
+            if inner:
+                patch[key] = inner
+        elif key not in before or not same(known, value):
+            patch[key] = value
+    return patch
+
+
 def same(left: Any, right: Any) -> bool:
     """JSON equality (RFC 6902, section 4.6): as Python's, but that true is not 1."""
     if isinstance(left, dict) and isinstance(right, dict):

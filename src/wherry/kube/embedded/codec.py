@@ -1,4 +1,4 @@
-"""Bytes and times of stored objects.
+"""Stored objects as bytes.
 
 Called by the embedded API server's modules.  Invariant: what `decode` returns shares nothing with anybody, and `own`
 proves that an object is JSON.
@@ -6,9 +6,6 @@ proves that an object is JSON.
 
 from __future__ import annotations
 
-import calendar
-import time
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -39,18 +36,3 @@ def own(value: Any) -> Any:
         return _decoder.decode(_encoder.encode(value))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise bad_request(f"the object cannot be written as JSON: {error}") from error
-
-
-def timestamp(seconds: float) -> str:
-    """Seconds since the epoch as metav1.Time: RFC 3339, UTC, whole seconds."""
-    return _timestamp(int(seconds // 1))
-
-
-@lru_cache(maxsize=64)
-def _timestamp(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def seconds_of(text: str) -> int:
-    """The inverse of `timestamp`."""
-    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))

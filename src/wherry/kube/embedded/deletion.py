@@ -12,12 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from wherry.kube.embedded.codec import seconds_of, timestamp
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.namespaces import DEFAULT_NAMESPACES, NAMESPACE
 from wherry.kube.embedded.transaction import Stored, Transaction
 from wherry.kube.errors import forbidden
 from wherry.kube.protocol import Object, Propagation
+from wherry.kube.times import seconds_of, timestamp
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"

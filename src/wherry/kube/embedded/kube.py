@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 from wherry.kube.embedded import writes
-from wherry.kube.embedded.codec import decode, own, seconds_of
+from wherry.kube.embedded.codec import decode, own
 from wherry.kube.embedded.deletion import Collector
 from wherry.kube.embedded.history import Change, History, Window
 from wherry.kube.embedded.kinds import Kind, Registry
@@ -24,6 +24,7 @@ from wherry.kube.embedded.transaction import Transaction, Versions, read_after, 
 from wherry.kube.errors import bad_request, error, gone, not_found
 from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
 from wherry.kube.resources import Resource
+from wherry.kube.times import seconds_of
 from wherry.seams import Clock, Ids
 from wherry.storage.database import Database, Tx
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from wherry.kube.embedded.codec import timestamp
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.errors import Cause, bad_request, conflict, invalid
 from wherry.kube.names import label_value_error, qualified_name_error
 from wherry.kube.protocol import Object
+from wherry.kube.times import timestamp
 from wherry.seams import Ids
 
 ANNOTATIONS_LIMIT_BYTES = 256 * 1024

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from wherry.kube.embedded import metadata as rules
-from wherry.kube.embedded.codec import own, timestamp
+from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.deletion import Collector
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.namespaces import NAMESPACE
@@ -27,6 +27,7 @@ from wherry.kube.errors import (
 from wherry.kube.names import SUFFIX_LENGTH, generated_name
 from wherry.kube.patches import MalformedPatch, PatchFailed, apply, merge, same
 from wherry.kube.protocol import Object, PatchType
+from wherry.kube.times import timestamp
 from wherry.seams import Ids
 
 _NAME_TRIES = 8  # as the API server does for generateName
