@@ -115,6 +115,8 @@ def _pip_line(line: str) -> Installs | None:
         return None
     if words and words[0] == "PIP_DISABLE_PIP_VERSION_CHECK=1":
         del words[0]
+    if not words:
+        return Installs()
     if words[:4] != ["python3", "-m", "pip", "install"]:
         return None
     packages: list[str] = []

@@ -160,7 +160,7 @@ def _node_selector(config: KubernetesExecutorConfig, value_of: ValueOf) -> dict[
 def _tolerations(spec: Toleration, value_of: ValueOf) -> list[dict[str, Any]]:
     if spec.toleration_json is not None:
         value = _parsed(value_of(spec.toleration_json))
-        found: list[dict[str, Any]] = value if isinstance(value, list) else [value] if value else []
+        found: list[dict[str, Any]] = [value] if isinstance(value, dict) else value or []
         return found
     plain = msgspec.to_builtins(spec)
     return [_numbers(plain)] if plain else []

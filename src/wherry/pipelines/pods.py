@@ -41,6 +41,7 @@ DESCRIPTOR_LIMIT_BYTES = 120 << 10
 """Linux refuses an environment variable of 128 KiB; so do we, on every side."""
 
 _json = msgspec.json.Encoder()
+_ATTEMPT = re.compile(r"(\d{1,9})-(\d{1,9})")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9_.-]+")
 _MEMORY_K = re.compile(r"(?<=\d)K$")
@@ -94,16 +95,15 @@ def label_value(text: str) -> str:
     return _NOT_IN_LABELS.sub("-", text)[-63:].strip("-_.")
 
 
-def is_ours(pod: Object, identity: Identity) -> bool:
-    """Whether an existing pod of that name is the one we would make."""
+def attempt_of(pod: Object) -> Identity | None:
+    """Which incarnation of which attempt a pod is; None when it is none of ours."""
     metadata: dict[str, Any] = pod.get("metadata") or {}
     labels: dict[str, str] = metadata.get("labels") or {}
     annotations: dict[str, str] = metadata.get("annotations") or {}
-    return (
-        labels.get(RUN_LABEL) == identity.run_id
-        and labels.get(ATTEMPT_LABEL) == identity.label
-        and annotations.get(PATH_ANNOTATION) == identity.path
-    )
+    match = _ATTEMPT.fullmatch(labels.get(ATTEMPT_LABEL, ""))
+    if match is None or RUN_LABEL not in labels or PATH_ANNOTATION not in annotations:
+        return None
+    return Identity(labels[RUN_LABEL], annotations[PATH_ANNOTATION], int(match[1]), int(match[2]))
 
 
 def executor_input(template: Template, inputs: Inputs, root: str) -> dict[str, Any]:

@@ -119,7 +119,8 @@ def of_pod(pod: Object) -> Alive | Over | None:
     message = ended.get("message") or ""
     record = parse_record(message) if message.startswith("{") else None
     lost = (
-        status.get("reason") in LOST_REASONS
+        "deletionTimestamp" in pod["metadata"]
+        or status.get("reason") in LOST_REASONS
         or ended.get("reason") in LOST_REASONS
         or any(
             c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in status.get("conditions") or ()

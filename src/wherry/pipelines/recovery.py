@@ -1,0 +1,108 @@
+"""Makes a live run from its rows: after a restart, for a retry, and for views of what is over.
+
+Called by the driver and the service.  Invariant: what is made equals what the driver would hold had it never stopped,
+but for the state of pods, which the driver asks for itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from wherry import ir
+from wherry.pipelines.engine import RunOptions, restore
+from wherry.pipelines.engine.model import LEAF_KINDS, Phase, Row, RunInfo, Start
+from wherry.pipelines.flights import LiveRun, SubmitOptions
+from wherry.seams import iso
+from wherry.storage import runs, tasks
+from wherry.storage.artifacts import ArtifactStore
+from wherry.storage.database import Database, Tx
+
+
+class Leaf(NamedTuple):
+    """A leaf attempt that is not over: how it is to start, which incarnation it is, whether it was seen running."""
+
+    start: Start
+    incarnation: int
+    was_running: bool
+
+
+class Recovered(NamedTuple):
+    """A run as it was; `started` tells whether its root DAG was opened."""
+
+    live: LiveRun
+    leaves: list[Leaf]
+    started: bool
+
+
+def info_of(row: runs.RunRow, options: SubmitOptions, store_root: str) -> RunInfo:
+    """What the engine and placeholders know of a run."""
+    created = iso(row.created_at)
+    return RunInfo(
+        run_id=row.id,
+        name=row.name,
+        pipeline=row.pipeline,
+        namespace=row.namespace,
+        pipeline_root=options.pipeline_root or store_root,
+        create_time_utc=created,
+        schedule_time_utc=created,
+    )
+
+
+def open_iterations(window: int) -> int:
+    """How many iterations of a loop are open at once: enough to keep a window full while others are being decided."""
+    return max(2 * window, 32)
+
+
+async def recover(db: Database, store: ArtifactStore, row: runs.RunRow, window: int, now: float) -> Recovered:
+    """The run of `row` from its document and task rows.  Raises StorageError, IRError."""
+
+    def load(tx: Tx) -> tuple[bytes, list[tasks.TaskRow]]:
+        return runs.document(tx, row.document), tasks.of_run(tx, row.number)
+
+    body, rows = await db.read(load)
+    document = ir.from_builtins(msgspec.json.decode(body))
+    options = msgspec.json.decode(row.options, type=SubmitOptions)
+    info = info_of(row, options, store.root)
+    engine = restore(
+        document,
+        info=info,
+        arguments=msgspec.json.decode(row.arguments),
+        options=RunOptions(keep_going=options.keep_going, window=open_iterations(window)),
+        generation=row.generation,
+        rows=[_row(task) for task in rows],
+    )
+    live = LiveRun(row.number, info, options, engine, row.root)
+    limit_s = document.active_deadline_s
+    if limit_s:
+        live.deadline_s = (row.started_at or now) + limit_s - now
+    latest = {task.path: task for task in rows}
+    leaves = [
+        Leaf(
+            Start(task.path, task.attempt, max((task.due_at or now) - now, 0.0), task.kind),
+            task.incarnation,
+            task.phase == Phase.RUNNING,
+        )
+        for task in latest.values()
+        if task.kind in LEAF_KINDS and task.phase in (Phase.PENDING, Phase.RUNNING)
+    ]
+    return Recovered(live, leaves, bool(rows))
+
+
+def _row(task: tasks.TaskRow) -> Row:
+    return Row(
+        task.path,
+        task.attempt,
+        task.kind,  # pyright: ignore[reportArgumentType] - the schema's CHECK holds it to Kind
+        Phase(task.phase),
+        task.reason,
+        _decoded(task.outputs),
+        _decoded(task.error),
+        task.tries,
+        task.generation,
+    )
+
+
+def _decoded(text: str | None) -> dict[str, Any] | None:
+    return msgspec.json.decode(text) if text is not None else None

@@ -1,0 +1,179 @@
+"""Follows the pods of flights: one watch for all, and a judgement of each pod that ends or goes away.
+
+Owned by the driver, which is told of landings.  Invariant: the store is read before a pod without a commit
+record is judged, and each incarnation is judged once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from wherry.kube.errors import Gone, KubeError, NotFound
+from wherry.kube.protocol import Kube, Object
+from wherry.kube.resources import PODS
+from wherry.pipelines.engine.model import Canceled, Failed, Started, Succeeded
+from wherry.pipelines.flights import Flight, Handle, Item, LostPod, Stage
+from wherry.pipelines.pods import SELECTOR, attempt_of
+from wherry.pipelines.verdicts import Alive, Broke, Committed, Over, of_pod, outcome, parse_record, vanished
+from wherry.seams import Clock
+from wherry.storage.artifacts import ArtifactStore
+from wherry.storage.errors import ArtifactMissing, StorageError
+
+ANNOUNCE_AFTER_S = 0.1
+"""How long a task must have been running before that is written down: shorter ones cost one transition less."""
+TROUBLE_PAUSE_S = 1.0
+"""Before the database, the store or the API server is asked again after it failed."""
+
+
+class Timers(Protocol):
+    """Calls back later; asyncio's loops are such, and tests bring their own."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], /, *args: Any) -> Handle: ...
+
+
+class Owner(Protocol):
+    """The driver, as the tracker sees it."""
+
+    timers: Timers
+
+    def landed(self, flight: Flight, item: Item) -> None:
+        """The flight is over, with this end."""
+        ...
+
+    def announce(self, flight: Flight, event: Started) -> None:
+        """The flight's task has been running for a while."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run the work in a task that the driver owns."""
+        ...
+
+
+class Tracker:
+    """The pods of all flights that are launching or aloft, by namespace and name."""
+
+    def __init__(self, owner: Owner, kube: Kube, store: ArtifactStore, clock: Clock) -> None:
+        self._owner = owner
+        self._kube = kube
+        self._store = store
+        self._clock = clock
+        self._flights: dict[tuple[str, str], Flight] = {}
+
+    def track(self, flight: Flight) -> None:
+        """From now on what happens to the flight's pod is seen."""
+        self._flights[flight.key] = flight
+
+    def untrack(self, flight: Flight) -> None:
+        """The flight is over, or given up."""
+        self._flights.pop(flight.key, None)
+
+    def knows(self, pod: Object) -> bool:
+        """Whether the pod belongs to a tracked flight."""
+        return _key(pod) in self._flights
+
+    async def watch(self, version: str) -> None:
+        """Follow all pods of runs from `version` on, for ever."""
+        while True:
+            try:
+                async with aclosing(self._kube.watch(PODS, labels=SELECTOR, resource_version=version)) as events:
+                    async for event in events:
+                        flight = self._flights.get(_key(event.object))
+                        if flight is not None:
+                            self.seen(flight, event.object, deleted=event.type == "DELETED")
+            except Gone:
+                version = await self._catch_up()
+            except KubeError:
+                await asyncio.sleep(TROUBLE_PAUSE_S)
+                version = await self._catch_up()
+
+    async def _catch_up(self) -> str:
+        """After a gap in the watch: compare all pods with what we think of them."""
+        listing = await self._kube.list(PODS, labels=SELECTOR)
+        pods = {_key(pod): pod for pod in listing.items}
+        for key, flight in list(self._flights.items()):
+            pod = pods.get(key)
+            if pod is not None:
+                self.seen(flight, pod)
+            elif flight.stage is Stage.ALOFT:
+                self.judge(flight, vanished(flight.name))
+        return listing.resource_version
+
+    def seen(self, flight: Flight, pod: Object, *, deleted: bool = False) -> None:
+        """Take in the state of the flight's pod, or its last state when it is `deleted`."""
+        if flight.stage is Stage.LANDED or attempt_of(pod) != flight.identity:
+            return
+        flight.has_pod = not deleted
+        verdict = of_pod(pod)
+        if isinstance(verdict, Over):
+            self.judge(flight, verdict)
+        elif deleted:
+            self.judge(flight, vanished(flight.name))
+        elif isinstance(verdict, Alive) and flight.started_at is None:
+            flight.started_at = verdict.started_at or self._clock.time()
+            if not flight.announced:
+                flight.timer = self._owner.timers.call_later(ANNOUNCE_AFTER_S, self._announce, flight)
+
+    def judge(self, flight: Flight, over: Over) -> None:
+        """The flight's pod has ended, or is gone."""
+        if over.record is not None:
+            self._conclude(flight, over)
+        else:
+            flight.stage = Stage.LANDED
+            self._owner.spawn(self._consult(flight, over))
+
+    async def delete_pod(self, flight: Flight, *, at_once: bool) -> None:
+        """Stop the flight's pod, within its grace period or `at_once`; its end is then seen as any other."""
+        while True:
+            try:
+                await self._kube.delete(
+                    PODS, flight.name, flight.live.info.namespace, grace_period_s=0 if at_once else None
+                )
+            except NotFound:
+                if flight.stage is not Stage.LANDED:
+                    self.judge(flight, vanished(flight.name))
+            except (KubeError, StorageError):
+                await asyncio.sleep(TROUBLE_PAUSE_S)
+                continue
+            return
+
+    def _announce(self, flight: Flight) -> None:
+        flight.timer = None
+        flight.announced = True
+        self._owner.announce(flight, Started(flight.path, flight.attempt))
+
+    async def _consult(self, flight: Flight, over: Over) -> None:
+        """Read the commit record in the store, then conclude."""
+        while True:
+            try:
+                data = await self._store.read(f"{flight.root}/commit.json")
+            except ArtifactMissing:
+                break
+            except StorageError:
+                await asyncio.sleep(TROUBLE_PAUSE_S)
+            else:
+                over = Over(parse_record(data), over.lost, over.error, over.started_at, over.finished_at)
+                break
+        self._conclude(flight, over)
+
+    def _conclude(self, flight: Flight, over: Over) -> None:
+        flight.started_at = over.started_at or flight.started_at
+        flight.finished_at = over.finished_at
+        end = outcome(over, over.record)
+        item: Item
+        if isinstance(end, Committed):
+            item = Succeeded(flight.path, flight.attempt, end.outputs)
+        elif flight.stopping:
+            item = Canceled(flight.path, flight.attempt)
+        elif isinstance(end, Broke):
+            item = Failed(flight.path, flight.attempt, end.error, retriable=end.retriable)
+        else:
+            item = LostPod(flight, over)
+        self._owner.landed(flight, item)
+
+
+def _key(pod: Object) -> tuple[str, str]:
+    metadata: dict[str, Any] = pod["metadata"]
+    return metadata.get("namespace", ""), metadata.get("name", "")
