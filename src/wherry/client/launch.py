@@ -8,9 +8,11 @@ process.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
+import time
 from typing import Any
 
 from wherry._version import __version__
@@ -19,6 +21,7 @@ from wherry.errors import WherryError
 from wherry.settings import Home
 
 START_LIMIT_S = 60.0  # a cold disk and a busy machine; a server that starts says so within a quarter of a second
+LEAVE_LIMIT_S = 30.0
 _LOG_LIMIT = 8 << 20  # bytes; beyond it the next server begins a new log and keeps this one as server.log.1
 _LOG_TAIL = 2000  # bytes of the server's log that are shown when it died without a word
 
@@ -118,6 +121,23 @@ def read_record(home: Home) -> dict[str, Any]:
             return json.loads(file.read())
     except (OSError, ValueError):
         return {}
+
+
+def wait_until_left(home: Home, pid: int, limit_s: float = LEAVE_LIMIT_S) -> None:
+    """Returns when the server `pid` has given the home up.  Raises `WherryError` when it has not within `limit_s`."""
+    until = time.monotonic() + limit_s
+    descriptor = os.open(home.lock, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        while read_record(home).get("pid") == pid:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise WherryError(f"server {pid} was told to stop and is still there", hint=f"kill {pid}") from None
+            time.sleep(0.01)  # no wait of the kernel's ends both when it leaves and when another has come
+    finally:
+        os.close(descriptor)
 
 
 def unwritable(home: Home, error: OSError) -> WherryError:

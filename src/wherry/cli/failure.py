@@ -1,0 +1,93 @@
+"""How a run's failure is told: the user's own traceback, the end of the task's log, what to change, where to look.
+
+Called by `wherry.cli.follow`.  Invariant: what is shown came from the task itself; a hint names a line of the user's
+file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from wherry.client import views
+from wherry.client.api import Client
+from wherry.client.flows import Flow, Place
+from wherry.errors import WherryError
+
+LOG_LINES = 10
+_MISSING = re.compile(r"No module named '([^']+)'")
+
+
+def explained(client: Client, run: str, error: Mapping[str, Any], flow: Flow | None) -> str:
+    """The text that ends a failed run."""
+    task = error.get("task")
+    where = f"task {task} failed: " if task else ""
+    parts = [f"{where}{_headline(error)}"]
+    if error.get("traceback"):
+        parts.append(str(error["traceback"]).rstrip())
+    elif task:
+        parts += _log(client, run, task)
+    hint = _decorator_hint(error, flow) or error.get("hint")
+    if hint:
+        parts.append(f"hint: {hint}")
+    if task:
+        parts.append(f"full log: wherry logs {views.short(run)} {task}")
+    return "\n".join(parts)
+
+
+def function_of(spec: Mapping[str, Any], path: str) -> str | None:
+    """The name of the Python function that the task at `path` runs; None for other tasks."""
+    component: Any = spec.get("root", {})
+    for part in re.sub(r"\[\d+\]", "", path).split("/"):
+        task = component.get("dag", {}).get("tasks", {}).get(part)
+        if task is None:
+            return None
+        component = spec.get("components", {}).get(task.get("componentRef", {}).get("name"), {})
+    executor = spec.get("deploymentSpec", {}).get("executors", {}).get(component.get("executorLabel"), {})
+    arguments: list[Any] = executor.get("container", {}).get("args", [])
+    if "--function_to_execute" in arguments[:-1]:
+        return str(arguments[arguments.index("--function_to_execute") + 1])
+    return None
+
+
+def _headline(error: Mapping[str, Any]) -> str:
+    kind, message = error.get("type"), str(error.get("message") or "no reason was given").rstrip()
+    return f"{kind}: {message}" if kind and not message.startswith(f"{kind}:") else message
+
+
+def _log(client: Client, run: str, task: str) -> list[str]:
+    try:
+        data = b"".join(client.logs(run, task, tail=LOG_LINES))
+    except WherryError:
+        return []  # the log is extra here; that it cannot be had is no news beside the failure
+    text = data.decode("utf-8", "replace").rstrip()
+    return [f"the end of its log:\n{_indented(text)}"] if text else []
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines()[-LOG_LINES:])
+
+
+def _decorator_hint(error: Mapping[str, Any], flow: Flow | None) -> str | None:
+    missing = _MISSING.search(str(error.get("message", "")))
+    if error.get("type") != "ModuleNotFoundError" or missing is None:
+        return None
+    package = _package(error, missing[1])
+    place = _place(flow, str(error.get("task", "")))
+    at = f" at {os.path.relpath(place.file)}:{place.line}" if place else " of the component"
+    return f"add it to the decorator{at}: @dsl.component(packages_to_install=[{package!r}])"
+
+
+def _package(error: Mapping[str, Any], module: str) -> str:
+    """The package that the task's own advice names, else the module's first part."""
+    advised = re.search(r"packages_to_install=\[['\"]([^'\"]+)['\"]", str(error.get("hint", "")))
+    return advised[1] if advised else module.partition(".")[0]
+
+
+def _place(flow: Flow | None, task: str) -> Place | None:
+    if flow is None:
+        return None
+    function = function_of(flow.spec, task)
+    return flow.places.get(function) if function else None
