@@ -30,7 +30,6 @@ from wherry.storage.database import Database, Tx
 
 T = TypeVar("T")
 
-BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as the API server's limit for a request
 _EXPIRY_EVERY_S = 60.0
 
 
@@ -88,7 +87,7 @@ class EmbeddedKube:
 
     async def create(self, obj: Object) -> Object:
         """See `Kube.create`."""
-        mine = _limited(own(obj))
+        mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
         await self._start()
         created = await self._write(lambda transaction: writes.create(transaction, kind, mine, self._ids))
@@ -98,7 +97,7 @@ class EmbeddedKube:
 
     async def replace(self, obj: Object, *, subresource: str = "") -> Object:
         """See `Kube.replace`."""
-        mine = _limited(own(obj))
+        mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
         await self._start()
         return await self._write(lambda transaction: writes.replace(transaction, kind, mine, subresource))
@@ -291,7 +290,7 @@ class EmbeddedKube:
         await self._write(work)
 
 
-def _limited(obj: Any) -> Object:
+def _mapping(obj: Any) -> Object:
     if not isinstance(obj, dict):
         raise bad_request("an object is a mapping")
     return obj  # pyright: ignore[reportUnknownVariableType]

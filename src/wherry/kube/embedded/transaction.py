@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 from wherry.kube.embedded.codec import decode, encode
 from wherry.kube.embedded.history import Change
 from wherry.kube.embedded.kinds import Kind, Registry
-from wherry.kube.errors import already_exists
+from wherry.kube.errors import already_exists, error
 from wherry.kube.protocol import Object
 from wherry.storage.database import Tx
+
+BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as the API server's limit for a request
 
 
 class Stored(NamedTuple):
@@ -89,6 +91,16 @@ def read_after(
         start = (rows[-1][0], rows[-1][1])
 
 
+def _encoded(kind: Kind, obj: Object) -> bytes:
+    """The object's body; raises TooLarge beyond what the API server takes."""
+    body = encode(obj)
+    if len(body) > BODY_LIMIT_BYTES:
+        name: str = obj["metadata"]["name"]
+        why = f"Request entity too large: limit is {BODY_LIMIT_BYTES}"
+        raise error("RequestEntityTooLarge", why, resource=kind.resource, name=name)
+    return body
+
+
 class Transaction:
     """Reads and writes of one request; `changes` is what it did, by table name, in order."""
 
@@ -120,7 +132,7 @@ class Transaction:
         metadata = obj["metadata"]
         version = metadata["resourceVersion"] = self._version()
         namespace, name = metadata.get("namespace", ""), metadata["name"]
-        body = encode(obj)
+        body = _encoded(kind, obj)
         inserted = self.tx.execute(
             "INSERT INTO kube_object (resource, namespace, name, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (kind.table, namespace, name, body),
@@ -137,7 +149,7 @@ class Transaction:
         kind, namespace, name = stored.kind, stored.namespace, stored.name
         version = self._version()
         obj["metadata"] = metadata = {**obj["metadata"], "resourceVersion": version}
-        body = encode(obj)
+        body = _encoded(kind, obj)
         self.tx.execute(
             "UPDATE kube_object SET body = ? WHERE resource = ? AND namespace = ? AND name = ?",
             (body, kind.table, namespace, name),
