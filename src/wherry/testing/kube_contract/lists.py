@@ -161,9 +161,11 @@ class ListsContract:
                 await place.create(place.configmap(name, {"k": "old"}, labels=OURS))
             first = await place.kube.list(CONFIGMAPS, place.namespace, labels="suite=wherry", limit=1)
             await place.create(place.configmap("c", labels=OURS), place.configmap("z", labels=OURS))
-            await place.kube.patch(CONFIGMAPS, "d", place.namespace, {"data": {"k": "new"}})
+            for data in ("new", "newer"):
+                await place.kube.patch(CONFIGMAPS, "d", place.namespace, {"data": {"k": data}})
             await place.kube.patch(CONFIGMAPS, "h", place.namespace, {"metadata": {"labels": {"suite": None}}})
             await place.kube.delete(CONFIGMAPS, "f", place.namespace)
+            await place.create(place.configmap("f", {"k": "another"}, labels=OURS))
             rest = await place.kube.list(
                 CONFIGMAPS, place.namespace, labels="suite=wherry", limit=10, continue_=first.continue_
             )
@@ -173,7 +175,7 @@ class ListsContract:
             ]
             assert rest.resource_version == first.resource_version
             now = await place.kube.list(CONFIGMAPS, place.namespace, labels="suite=wherry")
-            assert names(now) == ["b", "c", "d", "z"]
+            assert names(now) == ["b", "c", "d", "f", "z"]
 
         perform(open_kube, body)
 
