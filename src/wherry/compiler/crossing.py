@@ -1,0 +1,124 @@
+"""Values that cross into groups: which groups on the way to a task need which input.
+
+Called by `wherry.compiler.document` after `wherry.compiler.surfacing`.  Invariant: whatever a task or a condition reads
+from outside of its group is an input of every group in between, under one name.
+"""
+
+from __future__ import annotations
+
+from wherry.compiler.channels import (
+    LoopArgumentVariable,
+    LoopArtifactArgument,
+    LoopParameterArgument,
+    PipelineChannel,
+    channels_in,
+    full_name,
+    pattern,
+)
+from wherry.compiler.graph import ConditionGroup, Group, LoopGroup, Task
+from wherry.compiler.surfacing import Surfacing
+from wherry.compiler.topology import Topology
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Channels = dict[str, PipelineChannel]
+    LoopItem = LoopParameterArgument | LoopArtifactArgument
+
+
+class Crossing:
+    """The inputs of every group, in the order in which they were found."""
+
+    def __init__(self, topology: Topology, surfacing: Surfacing) -> None:
+        self._topology = topology
+        self._loop_of_item = {
+            full_name(group.item): group.name for group in topology.groups.values() if isinstance(group, LoopGroup)
+        }
+        self._inputs: dict[str, Channels] = {}
+        self.conditions = _conditions_above_tasks(topology.root)
+        for task in topology.tasks.values():
+            if task.parent is None:
+                continue
+            for channel in (*surfacing.channels(task), *_container_channels(task)):
+                self._cross(channel, task.name)
+            for channel, group in self.conditions.get(task.name, ()):
+                self._cross(channel, task.name, condition=group.name)
+        for group in topology.groups.values():
+            if isinstance(group, LoopGroup) and isinstance(group.item.loop_items, PipelineChannel):
+                self._cross(group.item.loop_items, group.name)
+
+    def inputs(self, group: str) -> list[PipelineChannel]:
+        """What comes into a group from outside."""
+        return list(self._inputs.get(group, {}).values())
+
+    def _cross(self, channel: PipelineChannel, consumer: str, condition: str = "") -> None:
+        """Bring a channel to a task or loop (or to the condition of a group above it) through the groups on the way."""
+        carriers = _carriers(channel)
+        groups = self._groups_on_the_way(carriers[-1], consumer)
+        if condition in groups and isinstance(channel, LoopArgumentVariable) and _is_of_values(channel.loop_argument):
+            # The condition takes its field out of the item by itself; only the groups above it hand the item down.
+            groups = groups[: groups.index(condition)]
+        for name in groups:
+            carrier = carriers[-1]
+            loop = self._topology.loop(name)
+            enters_next_loop = loop is not None and len(carriers) > 1 and loop.item is carriers[-2]
+            # The items of a loop over a field of values known now come from that field, not from the whole item.
+            if not (enters_next_loop and _is_of_values(carrier)):
+                self._inputs.setdefault(name, {}).setdefault(pattern(carrier), carrier)
+            if enters_next_loop:
+                carriers.pop()
+
+    def _groups_on_the_way(self, channel: PipelineChannel, consumer: str) -> tuple[str, ...]:
+        """The groups between where the channel is made and the consumer, outermost first."""
+        path = self._topology.path(consumer)
+        if _is_of_values(channel):
+            loop = self._loop_of_item[full_name(channel)]
+            return path[path.index(loop) + 1 : -1] if loop in path else ()
+        if channel.channel_task:
+            _, downstream = self._topology.uncommon(channel.channel_task, consumer)
+            return downstream[:-1]
+        return path[:-1]
+
+
+def _carriers(channel: PipelineChannel) -> list[PipelineChannel]:
+    """What brings a channel to its consumer: itself or the item it is a field of, then outwards through loops."""
+    carriers: list[PipelineChannel] = []
+    current: object = channel
+    while isinstance(current, PipelineChannel):
+        if isinstance(current, LoopArgumentVariable):
+            current = current.loop_argument
+            continue
+        carriers.append(current)
+        current = current.loop_items if isinstance(current, (LoopParameterArgument, LoopArtifactArgument)) else None
+    return carriers
+
+
+def _is_of_values(channel: PipelineChannel) -> bool:
+    return isinstance(channel, LoopParameterArgument) and isinstance(channel.loop_items, list)
+
+
+def _container_channels(task: Task) -> Iterable[PipelineChannel]:
+    container = task.container_spec
+    if container is None:
+        return ()
+    resources = container.resources.set().values() if container.resources is not None else ()
+    return channels_in([container.image, *resources])
+
+
+def _conditions_above_tasks(root: Group) -> dict[str, list[tuple[PipelineChannel, Group]]]:
+    """For each task, the channels in the conditions of the groups around it, outermost first."""
+    found: dict[str, list[tuple[PipelineChannel, Group]]] = {}
+
+    def walk(group: Group, above: list[tuple[PipelineChannel, Group]]) -> None:
+        if isinstance(group, ConditionGroup):
+            own = [(channel, group) for operation in group.conditions for channel in operation.channels()]
+            above = above + own
+        if above:
+            for name in group.tasks:
+                found[name] = above
+        for child in group.groups:
+            walk(child, above)
+
+    walk(root, [])
+    return found

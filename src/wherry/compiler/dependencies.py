@@ -1,0 +1,77 @@
+"""What each task and group waits for: its siblings only, as KFP's documents have it.
+
+Called by `wherry.compiler.document`.  Of two tasks that depend on each other it is the outermost ancestors which they
+do not share that do; so nothing may depend on what is inside of a condition or an exit handler from outside.
+"""
+
+from __future__ import annotations
+
+from wherry.compiler.crossing import Crossing
+from wherry.compiler.errors import InvalidTopologyException
+from wherry.compiler.graph import ConditionGroup, ExitHandlerGroup, Group, LoopGroup, Task
+from wherry.compiler.places import at
+from wherry.compiler.surfacing import Surfacing
+from wherry.compiler.topology import Topology
+
+_ILLEGAL = "Illegal task dependency across DSL context managers."
+
+
+def dependencies(topology: Topology, surfacing: Surfacing, crossing: Crossing) -> dict[str, set[str]]:
+    """For each task and group, the siblings that it waits for.
+
+    Raises InvalidTopologyException where that would reach into control flow, ValueError for an unknown name.
+    """
+    found: dict[str, set[str]] = {}
+    for task in topology.tasks.values():
+        consumed = {channel.channel_task for channel in surfacing.channels(task) if channel.channel_task}
+        upstream = set(consumed)
+        upstream.update(
+            channel.channel_task for channel, _ in crossing.conditions.get(task.name, ()) if channel.channel_task
+        )
+        upstream.update(_resolve_after(topology, task, name) for name in task.after_names)
+        for name in sorted(upstream):
+            producers, consumers = topology.uncommon(name, task.name)
+            if len(producers) > 1:
+                _check_reach(task, name, topology.groups[producers[0]], exchanges_data=name in consumed)
+            if consumers and producers:
+                found.setdefault(consumers[0], set()).add(producers[0])
+    return found
+
+
+def _check_reach(task: Task, upstream: str, group: Group, *, exchanges_data: bool) -> None:
+    what = f"dsl.{group.keyword} context"
+    found = f"Found task {task.name} which depends on upstream task {upstream} within an uncommon {what}."
+    if isinstance(group, (ConditionGroup, ExitHandlerGroup)):
+        raise InvalidTopologyException(
+            at(
+                f"{_ILLEGAL} A downstream task cannot depend on an upstream task within a {what} unless the downstream "
+                f"is within that context too. {found}",
+                task.place,
+            )
+        )
+    if isinstance(group, LoopGroup) and exchanges_data:
+        raise InvalidTopologyException(
+            at(
+                f"{_ILLEGAL} A downstream task cannot depend on an upstream task within a {what} unless the downstream "
+                "is within that context too or the outputs are begin fanned-in to a list using dsl.Collected. "
+                f"{found}",
+                task.place,
+            )
+        )
+
+
+def _resolve_after(topology: Topology, task: Task, name: str) -> str:
+    is_task, group = name in topology.tasks, topology.groups.get(name)
+    if is_task and group is not None:
+        raise ValueError(
+            at(
+                f'Ambiguous dependency name "{name}". It matches both a task and a group in the pipeline. '
+                "Please rename either the task or the group so that dependency names are unambiguous.",
+                task.place,
+            )
+        )
+    if not is_task and group is None:
+        raise ValueError(
+            at(f'Dependency "{name}" does not exist as either a task or a group in the pipeline.', task.place)
+        )
+    return name
