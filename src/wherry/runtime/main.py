@@ -53,6 +53,13 @@ class _StdoutHandler(logging.StreamHandler):  # pyright: ignore[reportMissingTyp
         pass
 
 
+class _State:
+    preloaded = False
+
+
+_state = _State()
+
+
 def preload() -> None:
     """Load what user code is going to import from us and set up logging, so that a forked child finds both done."""
     if IMPORT_PATH in sys.path:
@@ -62,6 +69,7 @@ def preload() -> None:
         importlib.import_module(name)
     sys.path.remove(IMPORT_PATH)
     sys.path.append(IMPORT_PATH)  # after everything that the user can install
+    _state.preloaded = True
     logging.basicConfig(handlers=[_StdoutHandler()], format=_LOG_FORMAT, level=logging.INFO)
 
 
@@ -124,9 +132,10 @@ def _run_function(task: Task, environ: Mapping[str, str]) -> Outcome:
 
 def _prepare_process(task: Task, environ: Mapping[str, str]) -> None:
     """What user code finds: KFP's logging and variable, our `kfp`, the project's modules, a SIGTERM that works."""
-    if "kfp" not in sys.modules:
+    if not _state.preloaded:
         preload()
     os.environ["_KFP_RUNTIME"] = "true"
+    os.environ.pop(descriptor.TASK_VARIABLE, None)  # nothing that the user's own processes should inherit
     if task.code:
         sys.path.insert(0, source.code_folder(task.code, environ))
     if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -138,13 +147,13 @@ class _Stopped(SystemExit):
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise _Stopped
+    raise _Stopped(128 + signal.SIGTERM)
 
 
 def _exited(error: SystemExit) -> Outcome:
     """The user's `sys.exit(...)` with something else than 0."""
     if isinstance(error.code, int):
-        exit_code = error.code & 0xFF
+        exit_code = error.code & 0xFF or 1  # a code that the system would cut to 0 is still a failure
         message = f"The component called sys.exit({error.code})"
     else:
         exit_code = 1

@@ -156,8 +156,9 @@ def _checked_hex(text: str) -> str:
 def _cache_folder(environ: Mapping[str, str]) -> str:
     """A folder of this user alone: what others could write, we do not run."""
     given = environ.get(CACHE_VARIABLE)
-    folder = given or os.path.join(tempfile.gettempdir(), f"wherry-cache-{os.getuid()}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    folder = given or f"{environ.get('TMPDIR') or '/tmp'}/wherry-cache-{os.getuid()}"
+    if not os.access(folder, os.F_OK):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
     if not given:
         status = os.lstat(folder)
         if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:

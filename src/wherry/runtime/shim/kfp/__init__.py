@@ -6,6 +6,9 @@ that says how to have it installed.
 
 from wherry.runtime import handover
 
+from . import dsl
+
+__all__ = ["dsl"]
 __version__ = "2.17.0"
 
 __getattr__ = handover.attribute

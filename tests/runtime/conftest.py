@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.runtime.tasks import Workshop
+
+from wherry.runtime import zipapp
+
+
+@pytest.fixture(scope="session")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return zipapp.build(tmp_path_factory.mktemp("runtime") / "runtime.pyz")
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, pyz: Path) -> Workshop:
+    return Workshop(tmp_path, pyz)
