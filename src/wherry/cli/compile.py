@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
+from wherry import compiler
 from wherry.client import flows
 from wherry.errors import UsageError
-from wherry.ir import documents, yaml
+from wherry.ir import documents
 
 
 @click.command("compile")
@@ -35,7 +36,7 @@ def compile_(flow: str, output: str, no_cache: bool) -> int:
     if output.endswith(".json"):
         text = json.dumps(document, indent=2) + "\n"
     else:
-        text = yaml.dump_all([pipeline, platform]) if platform else yaml.dump(pipeline)
+        text = compiler.yaml_text(pipeline, platform or {})
     if output == "-":
         click.echo(text, nl=False)
         return 0

@@ -14,13 +14,14 @@ from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, cast
 
+from wherry import dsl
 from wherry.errors import UsageError, WherryError
 from wherry.settings import suggestion
 
 MODULE = "__wherry_flow__"  # not the file's own name: a flow may be called random.py
-DOCUMENTS = "wherry.ir.documents"  # the lazy entries: PyYAML for compiled files, the compiler for Python ones
-COMPILER = "wherry.compiler"
+DOCUMENTS = "wherry.ir.documents"  # the lazy entries: PyYAML, for compiled files and files of arguments
 YAML = "wherry.ir.yaml"
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 FILE_LIMIT = 64 << 20  # bytes, as the reader's own: refused before they are read
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -64,11 +65,11 @@ def load(word: str) -> Flow:
 
 def of_object(pipeline: Any) -> Flow:
     """The flow of a pipeline or component object.  Raises `UsageError` for anything else."""
-    if not is_component(pipeline):
+    if not dsl.is_component(pipeline):
         raise UsageError(
             f"{pipeline!r} is not a pipeline", hint="decorate the function with @dsl.pipeline or @dsl.component"
         )
-    return Flow(pipeline.name, import_module(COMPILER).compile(pipeline), _places([pipeline]))
+    return Flow(pipeline.name, _document(pipeline), _places([pipeline]))
 
 
 def split(word: str) -> tuple[str, str | None]:
@@ -115,30 +116,28 @@ def told(error: BaseException, path: str) -> str:
     trace: TracebackType | None = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != path:
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace)).rstrip().replace("\n", "\n  ")
-
-
-def is_component(value: object) -> bool:
-    """Whether a value is something of `wherry.dsl` that can be run: a pipeline or a component."""
-    base = sys.modules.get("wherry.dsl")
-    return base is not None and isinstance(value, base.BaseComponent)
-
-
-def is_pipeline(value: object) -> bool:
-    """Whether a value is a pipeline of `wherry.dsl`."""
-    base = sys.modules.get("wherry.dsl")
-    return base is not None and isinstance(value, base.GraphComponent)
+    whole = traceback.TracebackException(type(error), error, trace)
+    whole.stack = traceback.StackSummary.from_list(
+        [frame for frame in whole.stack if not frame.filename.startswith(_PACKAGE)]
+    )
+    return "".join(whole.format()).rstrip().replace("\n", "\n  ")
 
 
 def _from_python(path: str, name: str | None) -> Flow:
     module = run_file(path)
-    found = {key: value for key, value in vars(module).items() if is_component(value)}
+    found = {key: value for key, value in vars(module).items() if dsl.is_component(value)}
     chosen = _chosen(path, found, name)
     try:
-        document = import_module(COMPILER).compile(chosen)
+        document = _document(chosen)
     except (WherryError, ValueError, TypeError) as error:
         raise UsageError(f"{path}: {error}") from None
     return Flow(chosen.name, document, _places(list(found.values())))
+
+
+def _document(component: dsl.BaseComponent) -> dict[str, Any]:
+    """The submission's form: the spec alone, or `{pipeline_spec, platform_spec}`."""
+    spec, platform = component.pipeline_spec, component.platform_spec
+    return {"pipeline_spec": spec, "platform_spec": platform} if platform else spec
 
 
 def _chosen(path: str, found: dict[str, Any], name: str | None) -> Any:
@@ -151,7 +150,7 @@ def _chosen(path: str, found: dict[str, Any], name: str | None) -> Any:
             f"{path} has no pipeline {name!r}",
             hint=suggestion(name, known) or (f"it has {', '.join(known)}" if known else None),
         )
-    pipelines = {key: value for key, value in found.items() if is_pipeline(value)}
+    pipelines = {key: value for key, value in found.items() if dsl.is_pipeline(value)}
     candidates = pipelines or found
     distinct = {id(value): key for key, value in candidates.items()}
     if len(distinct) == 1:

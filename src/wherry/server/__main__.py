@@ -17,7 +17,8 @@ from wherry import settings
 from wherry.errors import UsageError, WherryError
 from wherry.server import home as homes
 
-LIFE = "wherry.server.life"  # the lazy entry: nothing of the server is loaded before the lock is ours
+LIFE = "wherry.server.life"  # the lazy entries: nothing of the server is loaded before the lock is ours
+COMPOSE = "wherry.server.compose"
 
 
 def main(arguments: list[str]) -> int:
@@ -57,8 +58,9 @@ def _serve(home: settings.Home, ready: int) -> int:
         say(ready, {"ready": True})
         return 0
     os.chdir(home.path)
-    life = import_module(LIFE)
-    return life.live(home, settings.server_settings(os.environ), lambda: say(ready, {"ready": True}))
+    chosen = settings.server_settings(os.environ)
+    life, parts = import_module(LIFE), import_module(COMPOSE).parts
+    return life.live(home, chosen, parts, lambda: say(ready, {"ready": True}))
 
 
 def _answers(home: settings.Home) -> bool:

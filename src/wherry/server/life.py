@@ -14,14 +14,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Generator
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 import uvicorn
 
 from wherry.errors import WherryError
 from wherry.seams import Clock, Ids, SystemClock, SystemIds
-from wherry.server import compose
-from wherry.server.app import make_app
+from wherry.server.app import Parts, make_app
 from wherry.server.home import write_record
 from wherry.settings import Home, ServerSettings
 
@@ -29,28 +29,44 @@ GRACE_S = 2  # for requests that are being answered when the server stops
 Application = Callable[[Any, Any, Any], Any]
 
 
-def live(home: Home, settings: ServerSettings, ready: Callable[[], None]) -> int:
+class Compose(Protocol):
+    """Makes the parts of a server and runs them while its context is open; `wherry.server.compose.parts`."""
+
+    def __call__(
+        self, home: Home, settings: ServerSettings, stopping: asyncio.Event, *, clock: Clock, ids: Ids
+    ) -> AbstractAsyncContextManager[Parts]: ...
+
+
+def live(home: Home, settings: ServerSettings, compose: Compose, ready: Callable[[], None]) -> int:
     """Serves `home` until it is told to stop or idle; `ready` is called when requests are answered.
 
     Returns the process's exit code.  Raises `WherryError` when the parts cannot start.
     """
-    asyncio.run(_live(home, settings, ready, SystemClock(), SystemIds()))
+    asyncio.run(_live(home, settings, compose, ready))
     return 0
 
 
-async def _live(home: Home, settings: ServerSettings, ready: Callable[[], None], clock: Clock, ids: Ids) -> None:
+async def _live(home: Home, settings: ServerSettings, compose: Compose, ready: Callable[[], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await serve(home, settings, ready, stopping, clock=clock, ids=ids)
+    await serve(home, settings, compose, ready, stopping)
 
 
 async def serve(
-    home: Home, settings: ServerSettings, ready: Callable[[], None], stopping: asyncio.Event, *, clock: Clock, ids: Ids
+    home: Home,
+    settings: ServerSettings,
+    compose: Compose,
+    ready: Callable[[], None],
+    stopping: asyncio.Event,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
 ) -> None:
     """Serves `home` in the running loop until `stopping` is set or the server has been idle for `settings.idle_s`."""
-    async with compose.parts(home, settings, stopping, clock=clock, ids=ids) as parts:
+    clock = clock or SystemClock()
+    async with compose(home, settings, stopping, clock=clock, ids=ids or SystemIds()) as parts:
         activity = Activity(clock)
         listener = bind(home)
         server = _Quiet(_config(activity.watch(make_app(parts))))
