@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherry.storage.artifacts import LocalStore, attempt_root, child, segment
+from wherry.storage.artifacts import LocalStore, attempt_root, child, seek_tail, segment
 from wherry.storage.errors import ArtifactExists, ArtifactMissing, StorageError, UriRefused
 
 
@@ -132,3 +133,23 @@ def test_segments_are_safe_and_differ_when_names_differ(one: str, other: str) ->
 
 def test_attempt_roots_are_readable() -> None:
     assert attempt_root("/s/pipe/run", "for-loop-1[3]/train", 1, 0) == "/s/pipe/run/for-loop-1.3/train/1-0"
+
+
+@given(st.binary(max_size=60).map(lambda data: data.replace(b"a", b"\n")), st.integers(0, 8), st.integers(1, 7))
+def test_a_tail_is_the_last_lines(data: bytes, lines: int, piece_bytes: int) -> None:
+    file = io.BytesIO(data)
+    seek_tail(file, lines, piece_bytes=piece_bytes)
+    expected = io.BytesIO(data).readlines()
+    assert file.read() == b"".join(expected[len(expected) - min(lines, len(expected)) :])
+
+
+def test_streaming_a_file_and_its_tail(store: LocalStore) -> None:
+    async def main() -> None:
+        uri = child(store.root, "main.log")
+        with pytest.raises(ArtifactMissing):
+            await anext(store.stream(uri))
+        await store.put(uri, b"one\ntwo\nthree\n")
+        assert b"".join([piece async for piece in store.stream(uri)]) == b"one\ntwo\nthree\n"
+        assert b"".join([piece async for piece in store.stream(uri, tail=2)]) == b"two\nthree\n"
+
+    asyncio.run(main())

@@ -23,6 +23,7 @@ from wherry.storage.errors import ArtifactExists, ArtifactMissing, StorageError,
 
 T = TypeVar("T")
 
+_PIECE_BYTES = 1 << 18
 SAFE_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 ITERATION = re.compile(r"(.+)\[(\d+)\]")
 
@@ -58,6 +59,10 @@ class ArtifactStore(Protocol):
 
     async def digest(self, uri: str) -> str | None:
         """The content digest of a file or folder, as the runtime makes it; None when nothing is seen there."""
+        ...
+
+    def stream(self, uri: str, *, tail: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The file in pieces, its last `tail` lines only; raises `ArtifactMissing`."""
         ...
 
     async def archive(self, uri: str, chunks: AsyncGenerator[bytes, None]) -> bool:
@@ -154,6 +159,18 @@ class LocalStore:
             return None
         return await self._threaded("read", uri, lambda: content_digest(str(path)))
 
+    async def stream(self, uri: str, *, tail: int | None = None) -> AsyncGenerator[bytes, None]:
+        try:
+            with self._path(uri).open("rb") as file:
+                if tail is not None:
+                    seek_tail(file, tail)
+                while data := file.read(_PIECE_BYTES):
+                    yield data
+        except (FileNotFoundError, NotADirectoryError):
+            raise ArtifactMissing(f"nothing lies at {uri}") from None
+        except OSError as error:
+            raise _failed("read", uri, error) from error
+
     async def archive(self, uri: str, chunks: AsyncGenerator[bytes, None]) -> bool:
         path = self._path(uri)
         first = b""
@@ -201,6 +218,24 @@ class LocalStore:
                 if inside and "\0" not in uri:
                     return Path(lexical if real == parent else os.path.join(real, name))
         raise UriRefused(f"{uri} lies outside the artifact store", hint=f"The store is {self._root}.")
+
+
+def seek_tail(file: BinaryIO, lines: int, *, piece_bytes: int = _PIECE_BYTES) -> None:
+    """Move to where the last `lines` lines begin."""
+    end = file.seek(0, os.SEEK_END)
+    position, wanted = end, lines
+    while position > 0:
+        start = max(position - piece_bytes, 0)
+        file.seek(start)
+        piece = file.read(position - start)
+        at = len(piece) - 1 if position == end else len(piece)  # a final newline ends the last line, it begins none
+        while (at := piece.rfind(b"\n", 0, max(at, 0))) >= 0:
+            wanted -= 1
+            if wanted == 0:
+                file.seek(start + at + 1)
+                return
+        position = start
+    file.seek(0 if lines > 0 else end)
 
 
 def _is_there(uri: str) -> bool:

@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 class HistoryRow(NamedTuple):
-    """An entry with its id."""
+    """An entry with its id, and for a task what its attempt's row says now."""
 
     id: int
     at: float
@@ -38,13 +38,21 @@ class HistoryRow(NamedTuple):
     after: str | None
     reason: str
     detail: str | None
+    kind: str | None
+    started_at: float | None
+    finished_at: float | None
 
 
 _INSERT = (
     "INSERT INTO history (run, at, event, path, attempt, before, after, reason, detail)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_COLUMNS = ", ".join(HistoryRow._fields)
+_SELECT = (
+    "SELECT h.id, h.at, h.event, h.path, h.attempt, h.before, h.after, h.reason, h.detail, t.kind, t.started_at,"
+    " t.finished_at FROM history AS h LEFT JOIN task AS t"
+    " ON h.event = 'task' AND t.run = h.run AND t.path = h.path AND t.attempt = h.attempt"
+    " WHERE h.run = ? AND h.id > ? ORDER BY h.id LIMIT ?"
+)
 
 
 def append(tx: Tx, entries: Sequence[Entry]) -> None:
@@ -55,7 +63,4 @@ def append(tx: Tx, entries: Sequence[Entry]) -> None:
 
 def beyond(tx: Tx, run: int, after: int, *, limit: int) -> list[HistoryRow]:
     """What happened to a run after the entry with id `after`, oldest first."""
-    found = tx.execute(
-        f"SELECT {_COLUMNS} FROM history WHERE run = ? AND id > ? ORDER BY id LIMIT ?", (run, after, limit)
-    )
-    return [HistoryRow(*row) for row in found.fetchall()]
+    return [HistoryRow(*row) for row in tx.execute(_SELECT, (run, after, limit)).fetchall()]

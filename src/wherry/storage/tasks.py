@@ -73,7 +73,7 @@ class TaskRow(NamedTuple):
 _COLUMNS = ", ".join(TaskRow._fields)
 _INSERT = (
     "INSERT INTO task (run, path, attempt, kind, tries, generation, phase, reason, error, due_at, started_at,"
-    " finished_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE ?3 = 0 OR NOT EXISTS"
+    " finished_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE ?3 = 1 OR NOT EXISTS"
     " (SELECT 1 FROM task WHERE run = ?1 AND path = ?2 AND generation = ?6 AND phase IN ('SUCCEEDED', 'CACHED'))"
 )
 

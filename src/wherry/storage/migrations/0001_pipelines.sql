@@ -46,7 +46,7 @@ CREATE INDEX run_unfinished ON run (number) WHERE state IN ('PENDING', 'RUNNING'
 CREATE TABLE task (
     run          INTEGER NOT NULL REFERENCES run (number) ON DELETE CASCADE,
     path         TEXT NOT NULL,
-    attempt      INTEGER NOT NULL CHECK (attempt >= 0),
+    attempt      INTEGER NOT NULL CHECK (attempt >= 1),
     incarnation  INTEGER NOT NULL DEFAULT 0 CHECK (incarnation >= 0),
     kind         TEXT NOT NULL CHECK (kind IN ('task', 'dag', 'loop', 'iteration', 'importer')),
     tries        INTEGER NOT NULL DEFAULT 1,
