@@ -6,10 +6,10 @@ What users import.  Invariant: importing this package costs nothing; each public
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from wherry._version import __version__
 
+TYPE_CHECKING = False  # importing `typing` would cost more than the whole of `wherry.dsl`
 if TYPE_CHECKING:
     from wherry import compiler, dsl
     from wherry.client import Client, Run, run
