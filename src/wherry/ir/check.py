@@ -6,6 +6,7 @@ parses, tasks of a DAG have an order, components do not contain themselves, and 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -33,6 +34,8 @@ def check(spec: PipelineSpec) -> None:
         )
     for label, executor in spec.deployment_spec.executors.items():
         _check_executor(f"deploymentSpec.executors.{label}", executor)
+    if spec.root.dag is None:
+        raise IRError("root.dag: missing; a pipeline's root is a dag")
     _check_component("root", spec.root, spec)
     for name, component in spec.components.items():
         _check_component(f"components.{name}", component, spec)
@@ -137,6 +140,8 @@ class _Dag:
             items = task.parameter_iterator.items
             if bool(items.raw) == bool(items.input_parameter):
                 raise IRError(f"{path}.parameterIterator.items: either raw or inputParameter is needed")
+            if items.raw:
+                _check_items(f"{path}.parameterIterator.items.raw", items.raw)
             if items.input_parameter and items.input_parameter not in task.inputs.parameters:
                 raise IRError(
                     f"{path}.parameterIterator.items.inputParameter: the task has no input {items.input_parameter!r}"
@@ -232,6 +237,15 @@ def find_cycle(needs: dict[str, list[str]]) -> list[str]:
     return []
 
 
+def _check_items(path: str, raw: str) -> None:
+    try:
+        items = json.loads(raw)
+    except (ValueError, RecursionError):
+        items = None
+    if not isinstance(items, list):
+        raise IRError(f"{path}: not a JSON list: {raw[:80]}")
+
+
 def _check_expression(path: str, text: str) -> None:
     try:
         cel.parse(text)
@@ -241,18 +255,15 @@ def _check_expression(path: str, text: str) -> None:
 
 def _check_unfolding(spec: PipelineSpec) -> None:
     """Components that contain themselves, nest too deeply, or unfold to more tasks than a run can have."""
-    uses = {
-        name: [task.component_ref.name for task in component.dag.tasks.values()] if component.dag else []
-        for name, component in spec.components.items()
-    }
-    cycle = find_cycle(uses)
+    contents = uses(spec)
+    cycle = find_cycle(contents)
     if cycle:
         raise IRError(f"components: these components contain each other: {' -> '.join(cycle)}")
     counts: dict[str, int] = {}
     depths: dict[str, int] = {}
-    for name in _inside_out(uses):
-        counts[name] = 1 + sum(counts[each] for each in uses[name])
-        depths[name] = 1 + max((depths[each] for each in uses[name]), default=0)
+    for name in inside_out(contents):
+        counts[name] = 1 + sum(counts[each] for each in contents[name])
+        depths[name] = 1 + max((depths[each] for each in contents[name]), default=0)
     used = [task.component_ref.name for task in spec.root.dag.tasks.values()] if spec.root.dag else []
     tasks = sum(counts[each] for each in used)
     if tasks > MAX_TASKS:
@@ -261,18 +272,26 @@ def _check_unfolding(spec: PipelineSpec) -> None:
         raise IRError(f"root: pipelines nest deeper than {MAX_NESTING} levels")
 
 
-def _inside_out(uses: dict[str, list[str]]) -> list[str]:
+def uses(spec: PipelineSpec) -> dict[str, list[str]]:
+    """By component, the components of its tasks."""
+    return {
+        name: [task.component_ref.name for task in component.dag.tasks.values()] if component.dag else []
+        for name, component in spec.components.items()
+    }
+
+
+def inside_out(contents: dict[str, list[str]]) -> list[str]:
     """The components, each after those it contains."""
     order: list[str] = []
     seen: set[str] = set()
-    for start in uses:
+    for start in contents:
         trail = [start]
         while trail:
             node = trail[-1]
             if node in seen:
                 trail.pop()
                 continue
-            missing = [each for each in uses[node] if each not in seen]
+            missing = [each for each in contents[node] if each not in seen]
             if missing:
                 trail.extend(missing)
             else:

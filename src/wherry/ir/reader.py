@@ -122,7 +122,7 @@ def _check_depth(value: Any) -> None:
         deeper: list[Any] = []
         for each in level:
             children: Any = each if each.__class__ is list else each.values()
-            deeper.extend(child for child in children if isinstance(child, dict | list))
+            deeper.extend(child for child in children if child.__class__ in (dict, list))
         if not deeper:
             return
         level = deeper

@@ -1,0 +1,327 @@
+"""The static side of a run: what a checked document says, once, in the shape that deciding needs.
+
+Made by `Run` (one `Plan` a document); read by every module of the engine.  Invariant: plans are never changed
+after they are made, and everything that depends on the document alone is computed here: indices instead of names,
+parsed loop items, compiled conditions, numbers as Python means them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import msgspec
+
+from wherry.ir import cel
+from wherry.ir.check import dependencies, inside_out, uses
+from wherry.ir.reader import Document
+from wherry.ir.spec import (
+    ComponentSpec,
+    DagOutputParameter,
+    ExecutorSpec,
+    InputParameterDefinition,
+    InputParameterSpec,
+    ParameterSelector,
+    TaskSpec,
+)
+from wherry.pipelines.engine.model import Kind
+
+
+class Missing:
+    """The type of `MISSING`: there is no value, which null is not."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing()
+
+CONSTANT, OUTER, OUTPUT, STATUS = range(4)
+_LEGACY_TYPES = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE", "STRING": "STRING"}
+
+
+@dataclass(slots=True)
+class Definition:
+    """An input parameter that a component declares.  `type` is KFP's name, "" when none is declared."""
+
+    name: str
+    type: str
+    optional: bool
+    default: Any  # MISSING when there is none
+    literals: list[Any]
+
+
+@dataclass(slots=True)
+class Given:
+    """A parameter that a task gives to its component: where the value comes from."""
+
+    name: str
+    source: int  # CONSTANT, OUTER, OUTPUT or STATUS
+    value: Any  # the constant, or the name of the enclosing component's input
+    producer: str  # a task of the same DAG
+    key: str
+    selector: cel.Expression | None
+    definition: Definition | None  # None: the component does not declare it
+
+
+@dataclass(slots=True)
+class GivenArtifact:
+    """An artifact that a task gives to its component: from the enclosing component, or from a producer."""
+
+    name: str
+    outer: str
+    producer: str
+    key: str
+    optional: bool
+
+
+@dataclass(slots=True)
+class LoopPlan:
+    """An iterator: its items are constant, or one of the task's own inputs."""
+
+    item: str
+    items: list[Any] | None
+    input: str
+    artifact: bool
+    limit: int  # 0: no limit
+
+
+@dataclass(slots=True)
+class RetryPlan:
+    """A retry policy in numbers; times in seconds, `max_s` 0 when there is no maximum."""
+
+    count: int
+    delay_s: float
+    factor: float
+    max_s: float
+
+    def wait_s(self, tries: int) -> float:
+        """How long to wait after that many attempts: delay x factor^(tries-1), at most `max_s`."""
+        if not self.delay_s:
+            return 0.0
+        wait = self.delay_s * max(self.factor, 1.0) ** min(tries - 1, 1000) if self.factor else self.delay_s
+        return min(wait, self.max_s) if self.max_s else wait
+
+
+@dataclass(slots=True)
+class TaskPlan:
+    """A task of a DAG.  `needs` and `dependents` are indices into the DAG's `tasks`."""
+
+    name: str
+    index: int
+    spec: TaskSpec
+    component: ComponentPlan
+    needs: tuple[int, ...]
+    parameters: tuple[Given, ...]
+    artifacts: tuple[GivenArtifact, ...]
+    always: bool  # ALL_UPSTREAM_TASKS_COMPLETED
+    condition: cel.Expression | None
+    loop: LoopPlan | None
+    retry: RetryPlan | None
+    dependents: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Selector:
+    """An output of a DAG: the first of `sources` (task name, output name) that has a value."""
+
+    name: str
+    sources: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class ComponentPlan:
+    """A component: a leaf with an executor, or a DAG with tasks."""
+
+    name: str
+    spec: ComponentSpec
+    kind: Kind  # "task", "importer" or "dag"
+    executor: ExecutorSpec | None
+    definitions: dict[str, Definition]
+    required: tuple[str, ...]  # input parameters that must be given
+    tasks: list[TaskPlan]
+    by_name: dict[str, TaskPlan]
+    first: tuple[int, ...]  # tasks that need nothing
+    order: tuple[int, ...]  # every task after those that it needs
+    parameters: tuple[Selector, ...]
+    artifacts: tuple[Selector, ...]
+    collected: frozenset[str]  # output parameters that are a loop's list already: an outer loop joins such lists
+
+    @property
+    def is_dag(self) -> bool:
+        return self.kind == "dag"
+
+
+class Plan:
+    """All component plans that the root reaches, and the root's."""
+
+    __slots__ = ("_components", "document", "root")
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._components: dict[str, ComponentPlan] = {}
+        for name in inside_out(uses(document.pipeline)):
+            self._components[name] = self._component(name, document.pipeline.components[name])
+        self.root = self._component("root", document.pipeline.root)
+
+    def _component(self, name: str, spec: ComponentSpec) -> ComponentPlan:
+        definitions = {key: _definition(key, each) for key, each in spec.input_definitions.parameters.items()}
+        required = tuple(key for key, each in definitions.items() if not (each.optional or each.type == "TASK_CONFIG"))
+        if spec.dag is None:
+            executor = self.document.pipeline.deployment_spec.executors[spec.executor_label]
+            kind: Kind = "importer" if executor.importer else "task"
+            return ComponentPlan(name, spec, kind, executor, definitions, required, [], {}, (), (), (), (), frozenset())
+        index = {task: at for at, task in enumerate(spec.dag.tasks)}
+        tasks = [self._task(at, task, spec.dag.tasks[task], index) for task, at in index.items()]
+        dependents: list[list[int]] = [[] for _ in tasks]
+        for task in tasks:
+            for need in task.needs:
+                dependents[need].append(task.index)
+        for task in tasks:
+            task.dependents = tuple(dependents[task.index])
+        by_name = {task.name: task for task in tasks}
+        parameters = tuple(
+            Selector(key, tuple((each.producer_subtask, each.output_parameter_key) for each in _sources(output)))
+            for key, output in spec.dag.outputs.parameters.items()
+        )
+        artifacts = tuple(
+            Selector(
+                key, tuple((each.producer_subtask, each.output_artifact_key) for each in output.artifact_selectors)
+            )
+            for key, output in spec.dag.outputs.artifacts.items()
+        )
+        return ComponentPlan(
+            name,
+            spec,
+            "dag",
+            None,
+            definitions,
+            required,
+            tasks,
+            by_name,
+            tuple(task.index for task in tasks if not task.needs),
+            _order(tasks),
+            parameters,
+            artifacts,
+            frozenset(each.name for each in parameters if _is_collected(each, by_name)),
+        )
+
+    def _task(self, at: int, name: str, spec: TaskSpec, index: dict[str, int]) -> TaskPlan:
+        component = self._components[spec.component_ref.name]
+        inputs = component.spec.input_definitions.artifacts
+        return TaskPlan(
+            name=name,
+            index=at,
+            spec=spec,
+            component=component,
+            needs=tuple(index[each] for each in dependencies(spec)),
+            parameters=tuple(given_of(key, each, component) for key, each in spec.inputs.parameters.items()),
+            artifacts=tuple(
+                GivenArtifact(
+                    key,
+                    each.component_input_artifact,
+                    each.task_output_artifact.producer_task if each.task_output_artifact else "",
+                    each.task_output_artifact.output_artifact_key if each.task_output_artifact else "",
+                    inputs[key].is_optional if key in inputs else True,
+                )
+                for key, each in spec.inputs.artifacts.items()
+            ),
+            always=spec.trigger_policy.strategy == "ALL_UPSTREAM_TASKS_COMPLETED",
+            condition=cel.parse(spec.trigger_policy.condition) if spec.trigger_policy.condition else None,
+            loop=_loop(spec),
+            retry=_retry(spec),
+        )
+
+
+def whole(value: Any) -> Any:
+    """Numbers without a fraction as integers, at any depth: protobuf writes the constant 1 as 1.0."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [whole(each) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: whole(each) for key, each in cast("dict[str, Any]", value).items()}
+    return value
+
+
+def _definition(name: str, spec: InputParameterDefinition) -> Definition:
+    kind = spec.parameter_type or _LEGACY_TYPES.get(spec.type or "", "")
+    default = MISSING if spec.default_value is msgspec.UNSET else whole(spec.default_value)
+    return Definition(name, kind, spec.is_optional or default is not MISSING, default, whole(spec.literals))
+
+
+def given_of(name: str, spec: InputParameterSpec, component: ComponentPlan | None = None) -> Given:
+    """An input spec in the shape that resolving needs."""
+    selector = cel.parse(spec.parameter_expression_selector) if spec.parameter_expression_selector else None
+    definition = component.definitions.get(name) if component else None
+    if spec.task_output_parameter:
+        source = spec.task_output_parameter
+        return Given(name, OUTPUT, None, source.producer_task, source.output_parameter_key, selector, definition)
+    if spec.task_final_status:
+        return Given(name, STATUS, None, spec.task_final_status.producer_task, "", selector, definition)
+    if spec.runtime_value:
+        constant = spec.runtime_value.constant
+        if constant is msgspec.UNSET:
+            constant = _old_constant(spec.runtime_value.constant_value)
+        return Given(name, CONSTANT, whole(constant), "", "", selector, definition)
+    return Given(name, OUTER, spec.component_input_parameter, "", "", selector, definition)
+
+
+def _old_constant(value: Any) -> Any:
+    """The deprecated `constantValue`: `{"stringValue": ...}` and the like."""
+    if isinstance(value, dict):
+        return next(iter(cast("dict[str, Any]", value).values()), None)
+    return None if value is msgspec.UNSET else value
+
+
+def _sources(output: DagOutputParameter) -> list[ParameterSelector]:
+    if output.value_from_oneof:
+        return output.value_from_oneof.parameter_selectors
+    return [output.value_from_parameter] if output.value_from_parameter else []
+
+
+def _is_collected(selector: Selector, tasks: dict[str, TaskPlan]) -> bool:
+    return any(tasks[task].loop is not None or key in tasks[task].component.collected for task, key in selector.sources)
+
+
+def _loop(spec: TaskSpec) -> LoopPlan | None:
+    limit = spec.iterator_policy.parallelism_limit
+    if spec.artifact_iterator:
+        return LoopPlan(
+            spec.artifact_iterator.item_input, None, spec.artifact_iterator.items.input_artifact, True, limit
+        )
+    if not spec.parameter_iterator:
+        return None
+    source = spec.parameter_iterator.items
+    items = parse_items(source.raw) if source.raw else None
+    return LoopPlan(spec.parameter_iterator.item_input, items, source.input_parameter, False, limit)
+
+
+def parse_items(value: Any) -> list[Any] | None:
+    """A loop's items: a list as it is, or a list's JSON text; None when it is neither."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return cast("list[Any]", value) if isinstance(value, list) else None
+
+
+def _retry(spec: TaskSpec) -> RetryPlan | None:
+    policy = spec.retry_policy
+    if policy is None or not policy.max_retry_count:
+        return None
+    seconds = [float(text.removesuffix("s")) for text in (policy.backoff_duration, policy.backoff_max_duration)]
+    return RetryPlan(policy.max_retry_count, seconds[0], policy.backoff_factor, seconds[1])
+
+
+def _order(tasks: list[TaskPlan]) -> tuple[int, ...]:
+    left = [len(task.needs) for task in tasks]
+    order = [task.index for task in tasks if not task.needs]
+    for at in order:  # grows while it is read
+        for dependent in tasks[at].dependents:
+            left[dependent] -= 1
+            if not left[dependent]:
+                order.append(dependent)
+    return tuple(order)
