@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from wherry.pipelines.engine.model import Event, RunInfo
-from wherry.pipelines.engine.run import Run
+from wherry.pipelines.engine.state import Run
 from wherry.pipelines.pods import Identity
 from wherry.pipelines.templates import ImageRule, Template
 from wherry.pipelines.verdicts import Over
@@ -138,6 +138,7 @@ class LiveRun:
     """Seconds until the run is to be canceled (pipelineConfig.activeDeadlineSeconds)."""
     deadline: Handle | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self) -> None:
         """Wake everyone who follows this run."""
