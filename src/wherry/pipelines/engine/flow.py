@@ -58,8 +58,10 @@ class Flow:
     """One decision in the making."""
 
     __slots__ = (
+        "_changed",
         "_changes",
         "_error",
+        "_known",
         "_outputs",
         "_patch",
         "_settled",
@@ -79,6 +81,7 @@ class Flow:
         self.canceling = run.state is RunState.CANCELING
         self.stops: list[Path] = []
         self._patch = Patch()
+        self._changed, self._known = self._patch.nodes, run.nodes
         self._changes: list[Change] = []
         self._starts: list[Start] = []
         self._settled: deque[Settled] = deque()
@@ -88,7 +91,7 @@ class Flow:
 
     def get(self, path: Path) -> AnyNode | None:
         """The node as it will be."""
-        return self._patch.nodes.get(path) or self.run.nodes.get(path)
+        return self._changed.get(path) or self._known.get(path)
 
     def delta(self) -> Delta:
         """Follows everything to its end and gives the result."""
@@ -113,9 +116,9 @@ class Flow:
 
     def _edit(self, node: N) -> N:
         """A copy of the node that may be changed, the same one throughout this decision."""
-        known = self._patch.nodes.get(node.path)
+        known = self._changed.get(node.path)
         if known is None:
-            known = self._patch.nodes[node.path] = node.copy()
+            known = self._changed[node.path] = node.copy()
         return cast("N", known)  # a path keeps its kind of node while it is open
 
     def move(self, node: N, trigger: Trigger, *, reason: str = "", **result: Any) -> N:
@@ -153,7 +156,7 @@ class Flow:
         node.attempt = old.attempt + 1 if old is not None else 1
         node.phase, node.generation, node.reason, node.error = BIRTH[trigger], self.generation, reason, error
         tries = node.tries if isinstance(node, Leaf) else 1
-        self._patch.nodes[node.path] = node
+        self._changed[node.path] = node
         self._changes.append(
             Change(
                 node.path,

@@ -123,8 +123,7 @@ class Reason(StrEnum):
     UNRESOLVABLE = "Unresolvable"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One transition of one attempt: one row written or updated, and one row of history.
 
     `phase_from` None: the attempt's row is made now (with `attempt`, `kind`, `tries`, `generation`), in `phase_to`,
@@ -146,8 +145,7 @@ class Change:
     generation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """A leaf attempt that is to be launched, not before `delay_s` seconds have passed (a retry's backoff)."""
 
     path: Path
