@@ -165,8 +165,11 @@ class Client:
         query += "" if attempt is None else f"&attempt={attempt}"
         query += "" if tail is None else f"&tail={tail}"
         reply = self._stream(f"/v1/runs/{quoted(run)}/logs?{query}")
-        while data := reply.poll(None):
-            yield data
+        try:
+            while data := reply.poll(None):
+                yield data
+        finally:
+            reply.close()
 
     def put_code(self, archive: bytes) -> str:
         """Gives the server a code archive unless it has it; returns its digest."""

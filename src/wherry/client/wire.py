@@ -133,10 +133,10 @@ class Parser:
 
 
 class Reply:
-    """A response that is being received."""
+    """A response that is being received; with `alone`, its connection ends with it."""
 
-    def __init__(self, channel: socket.socket, parser: Parser) -> None:
-        self._channel, self._parser = channel, parser
+    def __init__(self, channel: socket.socket, parser: Parser, *, alone: bool = False) -> None:
+        self._channel, self._parser, self._alone = channel, parser, alone
 
     @property
     def status(self) -> int:
@@ -175,11 +175,14 @@ class Reply:
             self._pull(None)
 
     def close(self) -> None:
-        """Ends the connection; the rest of the body is not wanted."""
-        self._channel.close()
+        """The rest of the body is not wanted: ends the connection, unless it goes on with another response."""
+        if self._alone or not self._parser.done:
+            self._channel.close()
 
     def _pull(self, timeout_s: float | None) -> None:
         _receive(self._channel, self._parser, timeout_s)
+        if self._parser.done:
+            self.close()
 
 
 class Channel:
@@ -199,7 +202,7 @@ class Channel:
         `fresh` gives the response a connection of its own, for streams.  Raises `NotThere`, `Disconnected`.
         """
         if fresh:
-            return self._exchange(self._connect(), method, path, body, timeout_s)
+            return self._exchange(self._connect(), method, path, body, timeout_s, alone=True)
         kept = self._kept()
         if kept is not None:
             try:
@@ -231,7 +234,14 @@ class Channel:
         return None
 
     def _exchange(
-        self, channel: socket.socket, method: str, path: str, body: bytes | None, timeout_s: float | None
+        self,
+        channel: socket.socket,
+        method: str,
+        path: str,
+        body: bytes | None,
+        timeout_s: float | None,
+        *,
+        alone: bool = False,
     ) -> Reply:
         head = f"{method} {path} HTTP/1.1\r\nhost: wherry\r\n"
         if body is not None:
@@ -248,7 +258,10 @@ class Channel:
         except BaseException:
             channel.close()
             raise
-        return Reply(channel, parser)
+        reply = Reply(channel, parser, alone=alone)
+        if parser.done:
+            reply.close()
+        return reply
 
 
 def readable(descriptors: tuple[int, ...], timeout_s: float | None) -> set[int]:
@@ -263,17 +276,20 @@ def readable(descriptors: tuple[int, ...], timeout_s: float | None) -> set[int]:
 def lines(reply: Reply, timeout_s: float | None = None, wake: int = -1) -> Iterator[bytes | None]:
     """The body's lines as they come, without their ends; None each time `timeout_s` passes or `wake` is readable."""
     rest = b""
-    while True:
-        data = reply.poll(timeout_s, wake)
-        if data is None:
-            yield None
-            continue
-        if not data:
-            if rest:
-                yield rest
-            return
-        *whole, rest = (rest + data).split(b"\n")
-        yield from whole
+    try:
+        while True:
+            data = reply.poll(timeout_s, wake)
+            if data is None:
+                yield None
+                continue
+            *whole, rest = (rest + data).split(b"\n")
+            yield from whole
+            if not data:
+                break
+        if rest:
+            yield rest
+    finally:
+        reply.close()
 
 
 def _receive(channel: socket.socket, parser: Parser, timeout_s: float | None) -> None:
