@@ -358,7 +358,7 @@ class Driver:
                 await asyncio.sleep(TROUBLE_PAUSE_S)
             except WherryError as error:
                 return _refused(flight, type(error).__name__, str(error))
-            except Exception:  # the boundary: a fault of ours fails this task, not every run of the server
+            except Exception:  # noqa: BLE001 - the boundary: a fault of ours fails one task, not all runs
                 return _refused(flight, "InternalError", traceback.format_exc(limit=-6))
         return Canceled(flight.path, flight.attempt)
 
@@ -426,6 +426,7 @@ class Driver:
             flight.stage = Stage.LANDED
             self._uncount(flight)
             self._tracker.untrack(flight)
+        live.ended.set()
         live.tell()
 
     async def _start_over(self, live: LiveRun) -> None:

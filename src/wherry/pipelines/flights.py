@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from wherry.pipelines.engine.model import Event, RunInfo
+from wherry.pipelines.engine.model import Event, Kind, RunInfo
 from wherry.pipelines.engine.state import Run
 from wherry.pipelines.pods import Identity
 from wherry.pipelines.templates import ImageRule, Template
@@ -64,7 +64,7 @@ class Flight:
     live: LiveRun
     path: str
     attempt: int
-    kind: str
+    kind: Kind
     incarnation: int
     name: str
     stage: Stage = Stage.QUEUED
@@ -125,11 +125,12 @@ class LiveRun:
     inbox: deque[Item] = field(default_factory=deque[Item])
     queue: deque[Flight] = field(default_factory=deque[Flight])
     flights: dict[str, Flight] = field(default_factory=dict[str, Flight])
-    templates: dict[str, Template] = field(default_factory=dict[str, Template])
+    templates: dict[tuple[str, str], Template] = field(default_factory=dict[tuple[str, str], Template])
+    """By component and image."""
     uploaded: set[str] = field(default_factory=set[str])
     """Uris of sources that are known to lie in the store."""
-    identities: dict[str, str] = field(default_factory=dict[str, str])
-    """The identity of each component's environment, by the template's name."""
+    identities: dict[Template, str] = field(default_factory=dict[Template, str])
+    """What the environment of each template is, by content."""
     aloft: int = 0
     """How many of its flights count against the window."""
     kill: bool = False

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from wherry.errors import WherryError
-from wherry.ir.spec import Resources
 from wherry.kube.protocol import Object
 from wherry.pipelines.engine.model import RunInfo
 from wherry.pipelines.lightweight import Function
@@ -44,7 +43,7 @@ _json = msgspec.json.Encoder()
 _ATTEMPT = re.compile(r"(\d{1,9})-(\d{1,9})")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9_.-]+")
-_MEMORY_K = re.compile(r"(?<=\d)K$")
+_KILO = re.compile(r"(?<=\d)K$")
 
 
 class LaunchRefused(WherryError):
@@ -67,10 +66,13 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What flows into the task: parameter values, and lists of RuntimeArtifacts by input name."""
+    """What flows into the task: parameter values, lists of RuntimeArtifacts by input name, and what its container asks
+    for with their values put in."""
 
     parameters: Mapping[str, Any]
     artifacts: Mapping[str, list[dict[str, Any]]]
+    env: list[tuple[str, str]]
+    resources: dict[str, dict[str, str]]
     value_of: Callable[[dict[str, Any]], Any]
     """Resolves an input spec of the platform document (JSON form) in the task's place."""
 
@@ -164,7 +166,7 @@ def build(
             f"The command of {identity.path} is too long ({len(text):,} bytes).",
             hint="Put what is big into a file or an artifact.",
         )
-    return Built(_pod(template, identity, inputs, given, name, info.namespace, text.decode()), uploads)
+    return Built(_pod(template, identity, inputs, name, info.namespace, text.decode()), uploads)
 
 
 def _descriptor(
@@ -217,14 +219,10 @@ def _pod(
     template: Template,
     identity: Identity,
     inputs: Inputs,
-    given: dict[str, Any],
     name: str,
     namespace: str,
     descriptor: str,
 ) -> Object:
-    def text(value: str) -> str:
-        return argv.substitute([value], given)[0] if "{{$" in value else value
-
     annotations = {PATH_ANNOTATION: identity.path}
     if template.environment is not None:
         annotations[ENVIRONMENT_ANNOTATION] = _json.encode(template.environment).decode()
@@ -234,17 +232,14 @@ def _pod(
         TASK_LABEL: label_value(identity.path),
         ATTEMPT_LABEL: identity.label,
     }
-    try:
-        env = [{"name": variable.name, "value": text(variable.value)} for variable in template.container.env]
-        container: dict[str, Any] = {
-            "name": "main",
-            "image": text(template.image),
-            "command": COMMAND,
-            "env": [*env, {"name": "WHERRY_TASK", "value": descriptor}],
-        }
-        asked = resources(template.container.resources, text)
-    except TaskError as error:
-        raise LaunchRefused(str(error)) from error
+    env: list[dict[str, Any]] = [{"name": variable, "value": value} for variable, value in inputs.env]
+    container: dict[str, Any] = {
+        "name": "main",
+        "image": template.image,
+        "command": COMMAND,
+        "env": [*env, {"name": "WHERRY_TASK", "value": descriptor}],
+    }
+    asked = quantities(inputs.resources)
     if asked:
         container["resources"] = asked
     metadata: dict[str, Any] = {
@@ -264,22 +259,10 @@ def _pod(
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def resources(spec: Resources, text: Callable[[str], str]) -> dict[str, dict[str, str]]:
-    """KFP's resources as Kubernetes'; its texts win over the deprecated numbers (cores, and memory in G)."""
-    limits: dict[str, str] = {}
-    requests: dict[str, str] = {}
-    for target, cpu, cores, memory, gigabytes in (
-        (limits, spec.resource_cpu_limit, spec.cpu_limit, spec.resource_memory_limit, spec.memory_limit),
-        (requests, spec.resource_cpu_request, spec.cpu_request, spec.resource_memory_request, spec.memory_request),
-    ):
-        if cpu or cores:
-            target["cpu"] = text(cpu) if cpu else f"{cores:g}"
-        if memory or gigabytes:
-            target["memory"] = _MEMORY_K.sub("k", text(memory)) if memory else f"{gigabytes:g}G"
-    accelerator = spec.accelerator
-    if accelerator is not None:
-        kind = text(accelerator.resource_type or accelerator.type)
-        count = text(accelerator.resource_count or str(accelerator.count))
-        if kind and count not in ("", "0"):
-            limits[kind] = count
-    return {key: value for key, value in (("limits", limits), ("requests", requests)) if value}
+def quantities(asked: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """KFP's resources as Kubernetes': it writes `K` for a thousand, Kubernetes writes `k`; nothing empty is left."""
+    return {
+        kind: {name: _KILO.sub("k", value) for name, value in amounts.items()}
+        for kind, amounts in asked.items()
+        if amounts
+    }

@@ -6,13 +6,13 @@ but for the state of pods, which the driver asks for itself.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from wherry import ir
 from wherry.pipelines.engine import RunOptions, restore
-from wherry.pipelines.engine.model import LEAF_KINDS, Phase, Row, RunInfo, Start
+from wherry.pipelines.engine.model import LEAF_KINDS, Kind, Phase, Row, RunInfo, RunState, Start
 from wherry.pipelines.flights import LiveRun, SubmitOptions
 from wherry.seams import iso
 from wherry.storage import runs, tasks
@@ -31,6 +31,7 @@ class Leaf(NamedTuple):
 class Recovered(NamedTuple):
     """A run as it was; `started` tells whether its root DAG was opened."""
 
+    document: ir.Document
     live: LiveRun
     leaves: list[Leaf]
     started: bool
@@ -50,9 +51,9 @@ def info_of(row: runs.RunRow, options: SubmitOptions, store_root: str) -> RunInf
     )
 
 
-def open_iterations(window: int) -> int:
-    """How many iterations of a loop are open at once: enough to keep a window full while others are being decided."""
-    return max(2 * window, 32)
+def run_options(options: SubmitOptions, window: int) -> RunOptions:
+    """How the engine is to run it: loops open enough iterations to keep the window full while others are decided."""
+    return RunOptions(keep_going=options.keep_going, window=max(2 * window, 32))
 
 
 async def recover(db: Database, store: ArtifactStore, row: runs.RunRow, window: int, now: float) -> Recovered:
@@ -64,37 +65,46 @@ async def recover(db: Database, store: ArtifactStore, row: runs.RunRow, window: 
     body, rows = await db.read(load)
     document = ir.from_builtins(msgspec.json.decode(body))
     options = msgspec.json.decode(row.options, type=SubmitOptions)
+    if options.pipeline_root is not None:
+        store.allow(options.pipeline_root)
     info = info_of(row, options, store.root)
     engine = restore(
         document,
-        info=info,
-        arguments=msgspec.json.decode(row.arguments),
-        options=RunOptions(keep_going=options.keep_going, window=open_iterations(window)),
-        generation=row.generation,
-        rows=[_row(task) for task in rows],
+        info,
+        msgspec.json.decode(row.arguments),
+        run_options(options, window),
+        row.generation,
+        [_row(task) for task in rows],
+        state=RunState(row.state),
     )
     live = LiveRun(row.number, info, options, engine, row.root)
-    limit_s = document.active_deadline_s
-    if limit_s:
+    limit_s = deadline_of(document)
+    if limit_s is not None:
         live.deadline_s = (row.started_at or now) + limit_s - now
     latest = {task.path: task for task in rows}
     leaves = [
         Leaf(
-            Start(task.path, task.attempt, max((task.due_at or now) - now, 0.0), task.kind),
+            Start(task.path, task.attempt, max((task.due_at or now) - now, 0.0), _kind(task)),
             task.incarnation,
             task.phase == Phase.RUNNING,
         )
         for task in latest.values()
         if task.kind in LEAF_KINDS and task.phase in (Phase.PENDING, Phase.RUNNING)
     ]
-    return Recovered(live, leaves, bool(rows))
+    return Recovered(document, live, leaves, bool(rows))
+
+
+def deadline_of(document: ir.Document) -> float | None:
+    """For how many seconds the run may go on (pipelineConfig.activeDeadlineSeconds)."""
+    platform = document.platform.platforms.kubernetes if document.platform is not None else None
+    return float(platform.pipeline_config.active_deadline_seconds) or None if platform is not None else None
 
 
 def _row(task: tasks.TaskRow) -> Row:
     return Row(
         task.path,
         task.attempt,
-        task.kind,  # pyright: ignore[reportArgumentType] - the schema's CHECK holds it to Kind
+        _kind(task),
         Phase(task.phase),
         task.reason,
         _decoded(task.outputs),
@@ -102,6 +112,10 @@ def _row(task: tasks.TaskRow) -> Row:
         task.tries,
         task.generation,
     )
+
+
+def _kind(task: tasks.TaskRow) -> Kind:
+    return cast("Kind", task.kind)  # the schema's CHECK holds it to these
 
 
 def _decoded(text: str | None) -> dict[str, Any] | None:

@@ -45,9 +45,9 @@ class ObjectRef:
         return {"uri": self.uri, "sha256": self.sha256}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """One component with one executor, in one run."""
+    """One component in one image, in one run."""
 
     name: str
     container: ContainerSpec
@@ -67,20 +67,21 @@ def make(
     name: str,
     component: ComponentSpec,
     container: ContainerSpec,
-    platform: KubernetesExecutorConfig | None,
     *,
+    image: str,
+    platform: KubernetesExecutorConfig | None,
     images: Sequence[ImageRule],
     code_sha256: str | None,
     store_root: str,
 ) -> Template:
-    """The template of a component whose executor is a container."""
+    """The template of a component whose executor is a container, in `image` (its placeholders replaced)."""
     program = recognise(container.command, container.args)
     source: ObjectRef | None = None
     if isinstance(program, Function):
         data = program.source.encode()
         sha256 = hashlib.sha256(data).hexdigest()
         source = ObjectRef(f"{store_root}/.source/{sha256}.py", sha256, data)
-    rule = next((rule for rule in images if fnmatchcase(container.image, rule.pattern)), None)
+    rule = next((rule for rule in images if fnmatchcase(image, rule.pattern)), None)
     return Template(
         name=name,
         container=container,
@@ -88,7 +89,7 @@ def make(
         program=program,
         source=source,
         code=code_ref(store_root, code_sha256) if code_sha256 else None,
-        image=rule.image if rule is not None and rule.image else container.image,
+        image=rule.image if rule is not None and rule.image else image,
         environment=_environment(program, rule),
         declared=_declared(component),
         output_artifacts=_output_artifacts(component),

@@ -39,3 +39,24 @@ def of_run(tx: Tx, run: int) -> list[ArtifactRow]:
     """The artifacts of a run in the order of their commits."""
     found = tx.execute(f"SELECT {_COLUMNS} FROM artifact WHERE run = ? ORDER BY id", (run,))
     return [ArtifactRow(*row) for row in found.fetchall()]
+
+
+def shown_elsewhere(tx: Tx, run: int, root: str) -> list[str]:
+    """Uris under the run's folder `root` that other runs show as theirs (they were taken from the cache)."""
+    found = tx.execute(
+        "SELECT DISTINCT uri FROM artifact WHERE run <> ? AND uri >= ? AND uri < ?", (run, f"{root}/", f"{root}0")
+    )
+    return [uri for (uri,) in found.fetchall()]
+
+
+def orphans_of(tx: Tx, run: int, root: str) -> list[str]:
+    """Uris that the run took from runs which are gone by now, and that no other run shows."""
+    found = tx.execute(
+        "SELECT DISTINCT uri FROM artifact AS a JOIN task AS t ON t.run = a.run AND t.path = a.path"
+        " AND t.attempt = a.attempt WHERE a.run = ? AND t.cached_from IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM run WHERE id = t.cached_from)"
+        " AND NOT EXISTS (SELECT 1 FROM artifact WHERE uri = a.uri AND run <> a.run)"
+        " AND NOT (uri >= ? AND uri < ?)",
+        (run, f"{root}/", f"{root}0"),
+    )
+    return [uri for (uri,) in found.fetchall()]

@@ -41,6 +41,10 @@ class ArtifactStore(Protocol):
         """Where runs without a root of their own keep their artifacts."""
         ...
 
+    def allow(self, root: str) -> None:
+        """Take `root` as one more root; raises `UriRefused` for one that this kind of store cannot have."""
+        ...
+
     async def put(self, uri: str, data: bytes) -> None:
         """Create the file; raises `ArtifactExists` when something lies there."""
         ...
@@ -116,9 +120,11 @@ class LocalStore:
         return self._root
 
     def allow(self, root: str) -> None:
-        """Take `root`, an absolute path, as one more root."""
-        if not root.startswith("/"):
-            raise UriRefused(f"{root} is not an absolute path", hint="This server keeps artifacts in local folders.")
+        if not root.startswith("/") or os.path.normpath(root) == "/":
+            raise UriRefused(
+                f"{root} cannot be a pipeline root",
+                hint="This server keeps artifacts in local folders: give an absolute path.",
+            )
         self._roots.add(os.path.normpath(root))
 
     async def put(self, uri: str, data: bytes) -> None:

@@ -93,6 +93,16 @@ def unfinished(tx: Tx) -> list[RunRow]:
     return [RunRow(*row) for row in found.fetchall()]
 
 
+def finished(tx: Tx, *, before: float, keep: int) -> list[RunRow]:
+    """Runs that ended at `before` (epoch seconds) or earlier, less the `keep` newest finished ones; newest first."""
+    found = tx.execute(
+        f"SELECT {_COLUMNS} FROM (SELECT * FROM run WHERE finished_at IS NOT NULL ORDER BY number DESC"
+        " LIMIT -1 OFFSET ?) AS r WHERE finished_at <= ?",
+        (keep, before),
+    )
+    return [RunRow(*row) for row in found.fetchall()]
+
+
 def set_state_sql(allowed: Iterable[tuple[str, str]]) -> str:
     """The guarded statement behind `set_state`, for the transitions that `allowed` lists."""
     pairs = ", ".join(f"('{old}', '{new}')" for old, new in sorted(allowed))

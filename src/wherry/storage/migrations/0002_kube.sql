@@ -20,9 +20,9 @@ CREATE TABLE kube_dependent (
 
 CREATE INDEX kube_dependent_by_name ON kube_dependent (resource, namespace, name);
 
--- The last resource version given; only ever grows.
+-- No resource version beyond this one has been given; only ever grows, by the thousand.
 CREATE TABLE kube_version (
-    last  INTEGER NOT NULL
+    reserved  INTEGER NOT NULL
 );
 
-INSERT INTO kube_version (last) VALUES (0);
+INSERT INTO kube_version (reserved) VALUES (0);

@@ -1,0 +1,142 @@
+"""From a leaf attempt that may start to its pod: inputs, cache, files in the store, the pod itself.
+
+Called by the driver, once an incarnation.  Invariant: a pod is made only after all that it needs lies in the store;
+an importer and a cache hit need no pod at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from wherry.errors import WherryError
+from wherry.kube.protocol import Kube
+from wherry.pipelines import caching, pods, templates
+from wherry.pipelines.engine import Resolved, imported, resolve, resolve_value
+from wherry.pipelines.engine.model import Event, Outputs, Succeeded
+from wherry.pipelines.engine.state import Dag
+from wherry.pipelines.flights import Flight, LiveRun
+from wherry.pipelines.pods import Inputs
+from wherry.pipelines.templates import EnvRequest, ObjectRef, Template
+from wherry.storage.artifacts import ArtifactStore
+from wherry.storage.database import Database
+
+
+class ImportRefused(WherryError):
+    """An importer's uri leads nowhere."""
+
+
+class Launcher:
+    """Makes pods.  `identify` names an image's environment by content, for cache keys."""
+
+    def __init__(
+        self,
+        db: Database,
+        kube: Kube,
+        store: ArtifactStore,
+        identify: Callable[[str, EnvRequest | None], Awaitable[str]],
+    ) -> None:
+        self._db = db
+        self._kube = kube
+        self._store = store
+        self._identify = identify
+
+    async def launch(self, flight: Flight) -> Event | None:
+        """Make the flight's pod; returns None, or the attempt's success when it needs no pod.
+
+        Raises WherryError for what can never be launched, KubeError and StorageError for what the API server or the
+        medium refuses.
+        """
+        live = flight.live
+        resolved = resolve(live.engine, flight.path)
+        if resolved.kind == "importer":
+            return Succeeded(flight.path, flight.attempt, await self._imported(resolved))
+        template = self._template(live, resolved)
+        inputs = Inputs(
+            resolved.parameters,
+            resolved.artifacts,
+            resolved.env,
+            resolved.resources,
+            lambda spec: resolve_value(live.engine, flight.path, spec),
+        )
+        if resolved.caching:
+            key = await self._key(live, template, inputs, resolved.cache_key)
+            flight.cache_key = key
+            if key is not None and live.options.cache:
+                hit = await caching.find(self._db, self._store, live.info.namespace, key)
+                if hit is not None:
+                    return Succeeded(flight.path, flight.attempt, hit.outputs, cached_from=hit.run_id)
+        built = pods.build(
+            template,
+            flight.identity,
+            inputs,
+            info=live.info,
+            name=flight.name,
+            root=flight.root,
+            run_root=live.root,
+            needed=_needed(live, resolved),
+        )
+        for upload in built.uploads:
+            await self._upload(live, upload)
+        await self._kube.create(built.pod)
+        return None
+
+    def _template(self, live: LiveRun, resolved: Resolved) -> Template:
+        image = resolved.image
+        key = (resolved.component_name, image)
+        template = live.templates.get(key)
+        if template is None:
+            template = live.templates[key] = templates.make(
+                resolved.component_name,
+                resolved.component,
+                resolved.container,
+                image=image,
+                platform=resolved.platform,
+                images=live.options.images,
+                code_sha256=live.options.code,
+                store_root=self._store.root,
+            )
+        return template
+
+    async def _key(self, live: LiveRun, template: Template, inputs: Inputs, cache_key: str) -> str | None:
+        identity = live.identities.get(template)
+        if identity is None:
+            identity = await self._identify(template.image, template.environment)
+            live.identities[template] = identity
+        return caching.key_of(template, inputs, environment=identity, cache_key=cache_key)
+
+    async def _upload(self, live: LiveRun, upload: ObjectRef) -> None:
+        if upload.data is not None and upload.uri not in live.uploaded:
+            await self._store.ensure(upload.uri, upload.data)
+            live.uploaded.add(upload.uri)
+
+    async def _imported(self, resolved: Resolved) -> Outputs:
+        """The artifact that an importer names; one that this store can see must be there, and counts by its content."""
+        outputs = imported(resolved)
+        for artifacts in outputs["artifacts"].values():
+            for artifact in artifacts:
+                uri: str = artifact["uri"]
+                if uri.startswith("/"):
+                    digest = await self._store.digest(uri)
+                    if digest is None:
+                        raise ImportRefused(f"the importer {resolved.display_name!r} finds nothing at {uri}")
+                    artifact["digest"] = digest
+                elif "://" not in uri:
+                    raise ImportRefused(
+                        f"the importer {resolved.display_name!r} is given {uri!r},"
+                        " which is neither an absolute path nor a uri"
+                    )
+        return outputs
+
+
+def _needed(live: LiveRun, resolved: Resolved) -> list[str]:
+    """The names of the task's output artifacts that another task or the enclosing component reads."""
+    if not resolved.component.output_definitions.artifacts:
+        return []
+    node = live.engine.get(resolved.path)
+    group = live.engine.get(node.parent) if node is not None else None
+    if not isinstance(group, Dag):
+        return []
+    readers = group.component
+    read = {given.key for task in readers.tasks for given in task.artifacts if given.producer == resolved.name}
+    read |= {key for selector in readers.artifacts for producer, key in selector.sources if producer == resolved.name}
+    return sorted(read)

@@ -1,0 +1,332 @@
+"""Pipelines: submit runs, watch them, end them, look at them; the one facade over engine, driver and storage.
+
+Owned by the server (`async with`), called by its API.  Invariant: what is refused leaves no trace, what is accepted
+is in the database before the caller hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, Self
+
+import msgspec
+
+from wherry import ir
+from wherry.errors import UsageError, WherryError
+from wherry.ir import Document
+from wherry.kube.errors import BadRequest, NotFound
+from wherry.kube.protocol import Kube
+from wherry.pipelines import removal, submission, views
+from wherry.pipelines.driver import LOG_NAME, Driver
+from wherry.pipelines.engine.model import RunInfo, RunState
+from wherry.pipelines.flights import LiveRun, SubmitOptions
+from wherry.pipelines.inspection import Inspector
+from wherry.pipelines.launching import Launcher
+from wherry.pipelines.pods import Identity, pod_name
+from wherry.pipelines.recovery import deadline_of, recover
+from wherry.pipelines.templates import EnvRequest
+from wherry.pipelines.tracking import Timers
+from wherry.seams import Clock, Ids, iso
+from wherry.storage import history, meta, runs, tasks
+from wherry.storage.artifacts import ArtifactStore, attempt_root, run_root
+from wherry.storage.database import Database, Tx
+
+Identify = Callable[[str, EnvRequest | None], Awaitable[str]]
+"""The identity of an image's environment, for cache keys: `(image, what the annotation asks for)`."""
+
+EVENTS_AT_ONCE = 1000
+PAUSE_S = 0.02
+"""A follower reads at most this often, so that a busy run is told in batches; the end is told at once."""
+POLL_S = 0.2
+"""How often a follower looks when nobody can wake it."""
+
+
+class NoSuchRun(UsageError):
+    """No run, or more than one, is meant by what the caller said."""
+
+
+class Pipelines:
+    """All runs of one database.  `async with`: entering takes up unfinished runs, leaving lets their pods go on.
+
+    `window` is how many pods may exist at once; `home` tells homes apart that share a cluster (made when empty).
+    """
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        kube: Kube,
+        store: ArtifactStore,
+        clock: Clock,
+        ids: Ids,
+        identify: Identify,
+        window: int,
+        home: str = "",
+        timers: Timers | None = None,
+    ) -> None:
+        self._db = db
+        self._kube = kube
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._identify = identify
+        self._window = window
+        self._home = home
+        self._timers = timers
+        self._inspector = Inspector(db, store, clock)
+
+    async def __aenter__(self) -> Self:
+        self._home = self._home or await self._db.write(lambda tx: meta.ensure(tx, "home", self._ids.uuid()))
+        self._driver = Driver(
+            db=self._db,
+            kube=self._kube,
+            store=self._store,
+            clock=self._clock,
+            home=self._home,
+            launcher=Launcher(self._db, self._kube, self._store, self._identify),
+            window=self._window,
+            timers=self._timers,
+        )
+        await self._driver.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: Any) -> None:
+        await self._driver.__aexit__(*raised)
+
+    @property
+    def active(self) -> int:
+        """How many runs are not over."""
+        return len(self._driver.lives)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is live, or pods of finished tasks are still being cleared away."""
+        return self._driver.busy
+
+    async def submit(
+        self,
+        document: dict[str, Any],
+        *,
+        arguments: dict[str, Any],
+        name: str = "",
+        options: SubmitOptions | None = None,
+        run_id: str | None = None,
+    ) -> str:
+        """Check, store and begin a run; returns its id.
+
+        With a `run_id` that is there already nothing happens: the caller may ask again.  Raises IRError and UsageError
+        before anything is stored.
+        """
+        options = options or SubmitOptions()
+        if run_id is not None and await self._db.read(lambda tx: runs.get(tx, run_id)) is not None:
+            return run_id
+        now = self._clock.time()
+        parsed = ir.from_builtins(document)
+        info = _info(parsed, run_id or self._ids.uuid(), name, options, self._store.root, now)
+        engine = await submission.check(
+            parsed, arguments=arguments, options=options, info=info, store=self._store, window=self._driver.window
+        )
+        root = run_root(info.pipeline_root, info.pipeline, info.run_id)
+
+        def insert(tx: Tx) -> int:
+            row = runs.RunRow(
+                0,
+                info.run_id,
+                info.name,
+                info.resource_name,
+                info.pipeline,
+                info.namespace,
+                RunState.PENDING,
+                0,
+                runs.put_document(tx, msgspec.json.encode(document)),
+                views.to_json(arguments),
+                views.to_json(options),
+                root,
+                None,
+                None,
+                now,
+                None,
+                None,
+            )
+            number = runs.insert(tx, row)
+            history.append(tx, [history.Entry(number, now, "run", after=RunState.PENDING)])
+            return number
+
+        number = await self._db.write(insert)
+        live = LiveRun(number, info, options, engine, root, deadline_s=deadline_of(parsed))
+        self._driver.begin(live)
+        return info.run_id
+
+    async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]:
+        """The view of the run with this id, the beginning of one, or `latest`; with `tasks` on demand."""
+        row = await self._find(run)
+        view = views.run_view(row, await self._db.read(lambda tx: tasks.counts(tx, row.number)))
+        if with_tasks:
+            view["tasks"] = await self._inspector.tasks(row, self._driver.lives.get(row.id), self._home)
+        return view
+
+    async def list(
+        self, *, limit: int = 100, before: str | None = None, pipeline: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Views of runs, newest first, those older than the run `before`."""
+        number = (await self._find(before)).number if before else None
+
+        def read(tx: Tx) -> list[dict[str, Any]]:
+            found = runs.newest(tx, limit=limit, before=number, pipeline=pipeline)
+            return [views.run_view(row, tasks.counts(tx, row.number)) for row in found]
+
+        return await self._db.read(read)
+
+    async def cancel(self, run: str, *, kill: bool = False) -> None:
+        """End a run: its tasks get SIGTERM and their grace period, or with `kill` SIGKILL.  A run that is over stays
+        as it is."""
+        row = await self._find(run)
+        live = self._driver.lives.get(row.id)
+        if live is not None:
+            self._driver.cancel(live, kill=kill)
+        elif row.state not in views.FINAL_RUN:
+            raise WherryError(f"run {row.id} is being read again after an error", hint="Try again in a moment.")
+
+    async def retry(self, run: str) -> None:
+        """Let a run that FAILED or was CANCELED go on from what has succeeded.  Raises UsageError for any other."""
+        row = await self._find(run)
+        if row.state not in ("FAILED", "CANCELED") or row.id in self._driver.lives:
+            raise UsageError(f"run {row.id} is {row.state}: only a run that failed or was canceled can be retried")
+        found = await recover(self._db, self._store, row, self._driver.window, self._clock.time())
+        if found.live.deadline_s is not None:
+            found.live.deadline_s = deadline_of(found.document)
+        changed = found.live.changed
+        self._driver.resume(found.live)
+        await changed.wait()
+
+    async def delete(self, run: str) -> None:
+        """Delete a run that is over: its rows, artifacts and logs.  Raises UsageError while it is not over."""
+        row = await self._find(run)
+        if row.state not in views.FINAL_RUN or row.id in self._driver.lives:
+            raise UsageError(f"run {row.id} is {row.state}", hint=f"Cancel it first: wherry cancel {row.id[:8]}")
+        await removal.remove(self._db, self._store, row)
+
+    async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> list[str]:
+        """Delete runs that are over: not the `keep` newest of them, and only those that ended `older_than_s` ago or
+        earlier.  Returns the ids."""
+        latest = self._clock.time() - older_than_s
+        rows = await self._db.read(lambda tx: runs.finished(tx, before=latest, keep=keep))
+        chosen = [row for row in rows if row.id not in self._driver.lives]
+        if not dry_run:
+            for row in chosen:
+                await removal.remove(self._db, self._store, row)
+        return [row.id for row in chosen]
+
+    async def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]:
+        """What happened to the run after the event with the id `after`; with `follow` until the run is over."""
+        number, run_id = await self._number(run)
+
+        def read(tx: Tx) -> tuple[list[history.HistoryRow], runs.RunRow | None]:
+            return history.beyond(tx, number, after, limit=EVENTS_AT_ONCE), runs.get(tx, run_id)
+
+        while True:
+            live = self._driver.lives.get(run_id)
+            changed = live.changed if live is not None else None
+            entries, row = await self._db.read(read)
+            if row is None:
+                return
+            for entry in entries:
+                after = entry.id
+                yield views.event_view(entry, row)
+            if len(entries) == EVENTS_AT_ONCE:
+                continue
+            if not follow or (row.state in views.FINAL_RUN and live is None):
+                return
+            await _next_change(live, changed)
+
+    async def logs(
+        self, run: str, task_path: str, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """What an attempt of a task (the last one by default) has written: from its pod, or from the store when that
+        is gone.  Raises UsageError for a task that the run does not have."""
+        row = await self._find(run)
+        while True:
+            live = self._driver.lives.get(row.id)
+            changed = live.changed if live is not None else None
+            found = await self._attempt(row, task_path, attempt)
+            if found is not None and found.kind == "task":
+                identity = Identity(row.id, task_path, found.attempt, found.incarnation)
+                name = pod_name(self._home, identity)
+                try:
+                    chunks = self._kube.logs(name, row.namespace, container="main", follow=follow, tail=tail)
+                    async with aclosing(chunks):
+                        async for chunk in chunks:
+                            yield chunk
+                except (NotFound, BadRequest):
+                    root = attempt_root(row.root, task_path, found.attempt, found.incarnation)
+                    if await self._store.exists(f"{root}/{LOG_NAME}"):
+                        async with aclosing(self._store.stream(f"{root}/{LOG_NAME}", tail=tail)) as chunks:
+                            async for chunk in chunks:
+                                yield chunk
+                        return
+                else:
+                    return
+                if found.phase in views.FINAL_TASK:
+                    return
+            elif found is None and not await self._inspector.has_task(row, live, task_path):
+                raise UsageError(f"run {row.id[:8]} has no task {task_path!r}")
+            if not follow or live is None:
+                return
+            await _next_change(live, changed)
+
+    async def _attempt(self, row: runs.RunRow, path: str, attempt: int | None) -> tasks.TaskRow | None:
+        found = await self._db.read(lambda tx: tasks.of_path(tx, row.number, path))
+        if attempt is None:
+            return found[-1] if found else None
+        return next((task for task in found if task.attempt == attempt), None)
+
+    async def _number(self, run: str) -> tuple[int, str]:
+        row = await self._find(run)
+        return row.number, row.id
+
+    async def _find(self, run: str) -> runs.RunRow:
+        """The run that is meant by an id, the beginning of an id or resource name, or `latest`."""
+        if run == "latest":
+            found = await self._db.read(lambda tx: runs.newest(tx, limit=1))
+        else:
+            exact = await self._db.read(lambda tx: runs.get(tx, run))
+            found = [exact] if exact else await self._db.read(lambda tx: runs.with_prefix(tx, run)) if run else []
+        if not found:
+            raise NoSuchRun(f"there is no run {run!r}" if run != "latest" else "there are no runs")
+        if len(found) > 1:
+            raise NoSuchRun(f"{run!r} may be any of {', '.join(row.id for row in found)}")
+        root = msgspec.json.decode(found[0].options, type=SubmitOptions).pipeline_root
+        if root is not None:
+            self._store.allow(root)
+        return found[0]
+
+
+def _info(document: Document, run_id: str, name: str, options: SubmitOptions, store_root: str, now: float) -> RunInfo:
+    """The facts of a new run."""
+    pipeline = document.pipeline.pipeline_info
+    created = iso(now)
+    return RunInfo(
+        run_id=run_id,
+        name=name or pipeline.display_name or pipeline.name,
+        pipeline=pipeline.name,
+        namespace=options.namespace,
+        pipeline_root=options.pipeline_root or store_root,
+        create_time_utc=created,
+        schedule_time_utc=created,
+    )
+
+
+async def _next_change(live: LiveRun | None, changed: asyncio.Event | None) -> None:
+    """Wait until there may be news: for a batch of it while the run goes on, at once when it ends."""
+    if live is None or changed is None:
+        await asyncio.sleep(POLL_S)
+        return
+    await changed.wait()
+    if not live.over:
+        try:
+            async with asyncio.timeout(PAUSE_S):
+                await live.ended.wait()
+        except TimeoutError:
+            return
