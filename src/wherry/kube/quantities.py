@@ -21,7 +21,7 @@ _SCALE: dict[str, Fraction] = {
 }
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)  # True is not 1
 def parse(text: str | int | float) -> Fraction:
     """The value of a Kubernetes quantity (cores, bytes, counts); raises ValueError when it is none."""
     if isinstance(text, bool):

@@ -32,6 +32,7 @@ class Collector:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._todo: deque[Callable[[], None]] = deque()
+        self._dropped: set[str] = set()
 
     def delete(self, stored: Stored, propagation: Propagation, grace_period_s: int | None) -> Object | None:
         """Asks for the end of `stored`: None when it is gone, else the object as it waits now; raises Forbidden."""
@@ -40,8 +41,10 @@ class Collector:
         else:
             self._delete(stored, propagation, grace_period_s)
         self._run()
+        if stored.uid in self._dropped:
+            return None
         left = self._transaction.load(stored.kind, stored.namespace, stored.name)
-        return left.object if left is not None and left.uid == stored.uid else None
+        return left.object if left is not None else None
 
     def adopted(self, stored: Stored) -> None:
         """Collects an object whose owner references have just been written and name nobody who exists."""
@@ -98,6 +101,7 @@ class Collector:
 
     def _drop(self, stored: Stored) -> None:
         self._transaction.drop(stored)
+        self._dropped.add(stored.uid)
         self._todo.append(partial(self._ended, stored))
 
     def _ended(self, stored: Stored) -> None:
@@ -112,7 +116,7 @@ class Collector:
             if owner is not None:
                 namespace = stored.namespace if owner.resource.namespaced else ""
                 self._settle(owner, namespace, reference["name"], reference["uid"])
-        if stored.namespace in self._transaction.versions.ending:
+        if stored.namespace in self._transaction.shared.ending:
             self._settle_namespace(stored.namespace)
 
     def _settle(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
@@ -161,7 +165,8 @@ class Collector:
         transaction = self._transaction
         if stored.name in DEFAULT_NAMESPACES:
             raise forbidden(stored.kind.resource, stored.name, "this namespace may not be deleted")
-        transaction.versions.ending.add(stored.name)
+        transaction.shared.ending.add(stored.name)
+        transaction.shared.open.discard(stored.name)
         if "deletionTimestamp" not in stored.metadata:
             metadata = dict(stored.metadata)
             _mark(stored, metadata, None, transaction.now)

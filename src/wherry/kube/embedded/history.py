@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,7 +31,7 @@ class Window:
 class Change:
     """One committed change: `body` is None for a deletion, `before` for a creation."""
 
-    __slots__ = ("_object", "_previous", "before", "body", "name", "namespace", "version")
+    __slots__ = ("_object", "_previous", "before", "body", "name", "namespace", "size_bytes", "version")
 
     def __init__(self, version: int, namespace: str, name: str, before: bytes | None, body: bytes | None) -> None:
         self.version = version
@@ -40,6 +39,8 @@ class Change:
         self.name = name
         self.before = before
         self.body = body
+        # What keeping it costs: its own body; `before` is the body of an earlier change.
+        self.size_bytes = len(body or before or b"")
         self._object: Object | None = None
         self._previous: Object | None = None
 
@@ -60,16 +61,6 @@ class Change:
             self._previous = decode(self.before)
         return self._previous
 
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """The labels after the change."""
-        return self.object["metadata"].get("labels") or {}
-
-    @property
-    def size_bytes(self) -> int:
-        """What keeping it costs: its own body; `before` is the body of an earlier change."""
-        return len(self.body or self.before or b"")
-
     def forget_decoded(self) -> None:
         """Drops the decoded forms; they come back when they are asked for."""
         self._object = self._previous = None
@@ -81,6 +72,9 @@ class History:
     def __init__(self, floor: int, window: Window) -> None:
         self.floor = floor
         self._window = window
+        # Trimmed by a quarter at a time: constant cost a change.
+        self._trim_at_changes = window.changes * 5 // 4
+        self._trim_at_bytes = window.size_bytes * 5 // 4
         self._changes: list[Change] = []
         self._start = 0
         self._size_bytes = 0
@@ -92,21 +86,19 @@ class History:
         return self._start + len(self._changes)
 
     def append(self, change: Change) -> None:
-        """Adds a change; readers are not woken before `wake`."""
-        self._changes.append(change)
+        """Adds a change and lets waiting readers go on."""
+        changes = self._changes
+        changes.append(change)
         self._size_bytes += change.size_bytes
-        if len(self._changes) > _KEEP_DECODED:
-            self._changes[-_KEEP_DECODED - 1].forget_decoded()
-        # Trimmed by a quarter at a time: constant cost a change.
-        if len(self._changes) > self._window.changes * 5 // 4 or self._size_bytes > self._window.size_bytes * 5 // 4:
+        if len(changes) > _KEEP_DECODED:
+            changes[-_KEEP_DECODED - 1].forget_decoded()
+        if len(changes) > self._trim_at_changes or self._size_bytes > self._trim_at_bytes:
             self._trim()
-
-    def wake(self) -> None:
-        """Lets waiting readers go on."""
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
     def _trim(self) -> None:
         count = max(len(self._changes) - self._window.changes, 0)
@@ -137,7 +129,7 @@ class History:
         return self._changes[self.after(version) - self._start :]
 
     async def changed(self) -> None:
-        """Returns at the next `wake`."""
+        """Returns when the next change has been appended."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter

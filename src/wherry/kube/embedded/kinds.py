@@ -69,12 +69,12 @@ class Registry:
     def __init__(self, kinds: Iterable[Kind]) -> None:
         self.kinds = tuple(kinds)
         self.by_table = {kind.table: kind for kind in self.kinds}
-        self._by_resource = {(kind.resource.group, kind.resource.plural): kind for kind in self.kinds}
+        self._by_resource = {kind.resource: kind for kind in self.kinds}
         self._by_object = {(kind.resource.api_version, kind.resource.kind): kind for kind in self.kinds}
 
     def of_resource(self, resource: Resource) -> Kind:
         """The row for a resource; raises NotFound as an API server without it does."""
-        kind = self._by_resource.get((resource.group, resource.plural))
+        kind = self._by_resource.get(resource)
         if kind is None:
             raise error("NotFound", "the server could not find the requested resource", resource=resource)
         return kind

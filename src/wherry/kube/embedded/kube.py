@@ -20,7 +20,7 @@ from wherry.kube.embedded.namespaces import DEFAULT_NAMESPACES, NAMESPACE
 from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.pods import POD
 from wherry.kube.embedded.registry import REGISTRY
-from wherry.kube.embedded.transaction import Transaction, Versions, read_after, read_body, read_version
+from wherry.kube.embedded.transaction import Shared, Transaction, read_after, read_body, read_version
 from wherry.kube.errors import bad_request, error, gone, not_found
 from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
 from wherry.kube.resources import Resource
@@ -54,13 +54,15 @@ class EmbeddedKube:
         self._ids = ids
         self._window = window or Window()
         self._registry = registry
-        self._versions = Versions()
+        self._shared = Shared()
         self._histories: dict[str, History] = {}
         self._expired_at = clock.monotonic()
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """See `Kube.get`."""
-        kind = await self._kind(resource)
+        if not self._histories:
+            await self._start()
+        kind = self._registry.of_resource(resource)
         writes.require_namespace(kind, namespace)
         body = await self._db.read(lambda tx: read_body(tx, kind.table, namespace, name))
         if body is None:
@@ -78,9 +80,11 @@ class EmbeddedKube:
         continue_: str = "",
     ) -> ObjectList:
         """See `Kube.list`."""
-        kind = await self._kind(resource)
+        if not self._histories:
+            await self._start()
+        kind = self._registry.of_resource(resource)
         selection = select(kind, namespace, labels, fields)
-        history, version = self._histories[kind.table], self._versions.last
+        history, version = self._histories[kind.table], self._shared.version
         return await self._db.read(
             lambda tx: list_page(tx, selection, history, version, limit=limit, continue_=continue_)
         )
@@ -89,7 +93,8 @@ class EmbeddedKube:
         """See `Kube.create`."""
         mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
-        await self._start()
+        if not self._histories:
+            await self._start()
         created = await self._write(lambda transaction: writes.create(transaction, kind, mine, self._ids))
         if kind.ttl_s is not None:
             await self._expire(kind, kind.ttl_s)
@@ -99,7 +104,8 @@ class EmbeddedKube:
         """See `Kube.replace`."""
         mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
-        await self._start()
+        if not self._histories:
+            await self._start()
         return await self._write(lambda transaction: writes.replace(transaction, kind, mine, subresource))
 
     async def patch(
@@ -113,7 +119,9 @@ class EmbeddedKube:
         subresource: str = "",
     ) -> Object:
         """See `Kube.patch`."""
-        kind = await self._kind(resource)
+        if not self._histories:
+            await self._start()
+        kind = self._registry.of_resource(resource)
         mine = own(patch)
 
         def work(transaction: Transaction) -> Object:
@@ -134,7 +142,9 @@ class EmbeddedKube:
         resource_version: str = "",
     ) -> Object | None:
         """See `Kube.delete`."""
-        kind = await self._kind(resource)
+        if not self._histories:
+            await self._start()
+        kind = self._registry.of_resource(resource)
         if propagation not in ("Background", "Foreground", "Orphan"):
             raise bad_request(f"propagationPolicy {propagation!r} is not Background, Foreground or Orphan")
 
@@ -154,7 +164,8 @@ class EmbeddedKube:
         `status` is merged into the pod's status in the same write.  Raises NotFound, Conflict (already bound, being
         deleted, or another uid).  Not part of `Kube`: the node agent's own entrance.
         """
-        await self._start()
+        if not self._histories:
+            await self._start()
         mine = own(status or {})
 
         def work(transaction: Transaction) -> Object:
@@ -174,13 +185,15 @@ class EmbeddedKube:
         fields: str = "",
     ) -> AsyncGenerator[WatchEvent, None]:
         """See `Kube.watch`."""
-        kind = await self._kind(resource)
+        if not self._histories:
+            await self._start()
+        kind = self._registry.of_resource(resource)
         selection = select(kind, namespace, labels, fields)
         history = self._histories[kind.table]
         if resource_version in ("", "0"):
             position = history.end
             existing = await self._db.read(
-                lambda tx: list_page(tx, selection, history, self._versions.last, limit=0, continue_="")
+                lambda tx: list_page(tx, selection, history, self._shared.version, limit=0, continue_="")
             )
             for obj in existing.items:
                 yield WatchEvent("ADDED", obj)
@@ -217,28 +230,17 @@ class EmbeddedKube:
         finally:
             await chunks.aclose()
 
-    async def _kind(self, resource: Resource) -> Kind:
-        await self._start()
-        return self._registry.of_resource(resource)
-
     async def _start(self) -> None:
-        """Once: reads where the versions stand and makes the namespaces that always exist."""
-        if self._histories:
-            return
+        """Before the first request: reads where the versions stand, makes the namespaces that always exist."""
 
         def open_store(tx: Tx) -> None:
-            if not self._histories:
-                self._versions.last = read_version(tx)
-                for _, body in read_after(tx, NAMESPACE.table, "", ("", "")):
-                    metadata = decode(body)["metadata"]
-                    if "deletionTimestamp" in metadata:
-                        self._versions.ending.add(metadata["name"])
+            self._shared.version = self._shared.reserved = read_version(tx)
+            for (_, name), body in read_after(tx, NAMESPACE.table, "", ("", "")):
+                self._note_namespace(Change(0, "", name, None, body))
+            self._histories = {kind.table: History(self._shared.version, self._window) for kind in self._registry.kinds}
 
         await self._db.read(open_store)
-        if not self._histories:
-            floor = self._versions.last
-            self._histories = {kind.table: History(floor, self._window) for kind in self._registry.kinds}
-            await self._write(self._default_namespaces)
+        await self._write(self._default_namespaces)
 
     def _default_namespaces(self, transaction: Transaction) -> None:
         for name in DEFAULT_NAMESPACES:
@@ -247,31 +249,43 @@ class EmbeddedKube:
                 writes.create(transaction, NAMESPACE, obj, self._ids)
 
     async def _write(self, work: Callable[[Transaction], T]) -> T:
-        def run(tx: Tx) -> tuple[T, list[tuple[str, Change]]]:
-            transaction = Transaction(tx, self._registry, self._versions, self._clock.time())
+        def run(tx: Tx) -> tuple[T, Transaction]:
+            transaction = Transaction(tx, self._registry, self._shared, self._clock.time())
             try:
                 value = work(transaction)
             except RecursionError as problem:
                 raise bad_request("the object is nested too deeply") from problem
             transaction.seal()
-            return value, transaction.changes
+            return value, transaction
 
         value, _ = await self._db.write(run, committed=self._publish)
         return value
 
-    def _publish(self, result: tuple[Any, list[tuple[str, Change]]]) -> None:
-        changes = result[1]
-        for table, change in changes:
+    def _publish(self, result: tuple[Any, Transaction]) -> None:
+        transaction = result[1]
+        self._shared.reserved = max(self._shared.reserved, transaction.reserved)
+        for table, change in transaction.changes:
             self._histories[table].append(change)
-        for table in {table for table, _ in changes}:
-            self._histories[table].wake()
+            if table == NAMESPACE.table:
+                self._note_namespace(change)
+
+    def _note_namespace(self, change: Change) -> None:
+        """Remembers whether a namespace takes objects, from its committed state."""
+        if change.body is None:
+            self._shared.open.discard(change.name)
+            self._shared.ending.discard(change.name)
+        elif "deletionTimestamp" in change.object["metadata"]:
+            self._shared.open.discard(change.name)
+            self._shared.ending.add(change.name)
+        else:
+            self._shared.open.add(change.name)
 
     def _watchable(self, text: str) -> int:
         if not (text.isascii() and text.isdigit()):
             raise bad_request(f"invalid resource version {text!r}")
         version = int(text)
-        if version > self._versions.last:
-            raise gone(f"resource version {version} is of another history ({self._versions.last} is the last one)")
+        if version > self._shared.version:
+            raise gone(f"resource version {version} is of another history ({self._shared.version} is the last one)")
         return version
 
     async def _expire(self, kind: Kind, ttl_s: float) -> None:

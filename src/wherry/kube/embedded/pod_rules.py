@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, cast
 
 from wherry.kube.embedded.metadata import label_causes
@@ -22,6 +23,8 @@ _DNS = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _PULL = ("Always", "Never", "IfNotPresent")
 _MESSAGE = ("File", "FallbackToLogsOnError")
 _ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+_SPEC_LISTS = ("containers", "initContainers", "volumes", "tolerations")
+_CONTAINER_LISTS = ("env", "envFrom", "volumeMounts", "ports")
 _NATIVE_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
@@ -30,7 +33,7 @@ def objects(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:
     found: Any = holder.get(key)
     if not isinstance(found, list):
         return []
-    return [cast("dict[str, Any]", item) for item in cast("list[Any]", found) if isinstance(item, dict)]
+    return [item for item in cast("list[Any]", found) if isinstance(item, dict)]
 
 
 def validate_pod(pod: Object) -> list[Cause]:
@@ -49,28 +52,27 @@ def _bad(field: str, value: Any, why: str) -> Cause:
     return Cause(field, f"Invalid value: {_shown(value)}: {why}")
 
 
-def _choice(field: str, value: Any, allowed: tuple[str, ...]) -> Iterator[Cause]:
-    if value not in allowed:
-        listed = ", ".join(f'"{name}"' for name in sorted(allowed))
-        yield Cause(field, f"Unsupported value: {_shown(value)}: supported values: {listed}", "FieldValueNotSupported")
+def _unsupported(field: str, value: Any, allowed: tuple[str, ...]) -> Cause:
+    listed = ", ".join(f'"{name}"' for name in sorted(allowed))
+    return Cause(field, f"Unsupported value: {_shown(value)}: supported values: {listed}", "FieldValueNotSupported")
 
 
 def _shown(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def _list(holder: dict[str, Any], key: str, field: str) -> Iterator[Cause]:
-    """A cause when `key` holds anything but a list of mappings."""
-    found: Any = holder.get(key)
-    if found is None:
-        return
-    if not isinstance(found, list) or len(objects(holder, key)) != len(cast("list[Any]", found)):
-        yield Cause(field, "Invalid value: must be a list of objects")
+def _lists(holder: dict[str, Any], keys: tuple[str, ...], prefix: str) -> Iterator[Cause]:
+    """A cause for each of the keys that holds anything but a list of mappings."""
+    for key in keys:
+        found: Any = holder.get(key)
+        if found is None:
+            continue
+        if not isinstance(found, list) or len(objects(holder, key)) != len(cast("list[Any]", found)):
+            yield Cause(f"{prefix}.{key}", "Invalid value: must be a list of objects")
 
 
 def _spec(spec: dict[str, Any]) -> Iterator[Cause]:
-    for key in ("containers", "initContainers", "volumes", "tolerations"):
-        yield from _list(spec, key, f"spec.{key}")
+    yield from _lists(spec, _SPEC_LISTS, "spec")
     volumes = objects(spec, "volumes")
     yield from _volumes(volumes)
     containers, inits = objects(spec, "containers"), objects(spec, "initContainers")
@@ -83,9 +85,11 @@ def _spec(spec: dict[str, Any]) -> Iterator[Cause]:
             yield from _container(f"{field}[{index}]", container, names, mountable)
     for index, container in enumerate(inits):
         if container.get("restartPolicy") not in (None, "Always"):
-            yield from _choice(f"spec.initContainers[{index}].restartPolicy", container["restartPolicy"], ("Always",))
-    yield from _choice("spec.restartPolicy", spec.get("restartPolicy"), _RESTART)
-    yield from _choice("spec.dnsPolicy", spec.get("dnsPolicy"), _DNS)
+            yield _unsupported(f"spec.initContainers[{index}].restartPolicy", container["restartPolicy"], ("Always",))
+    if spec.get("restartPolicy") not in _RESTART:
+        yield _unsupported("spec.restartPolicy", spec.get("restartPolicy"), _RESTART)
+    if spec.get("dnsPolicy") not in _DNS:
+        yield _unsupported("spec.dnsPolicy", spec.get("dnsPolicy"), _DNS)
     grace: Any = spec.get("terminationGracePeriodSeconds")
     if not _whole(grace):
         yield _bad("spec.terminationGracePeriodSeconds", grace, "must be an integer")
@@ -115,8 +119,10 @@ def _container(field: str, container: dict[str, Any], names: set[str], mountable
         yield _required(f"{field}.image")
     elif not isinstance(image, str) or image != image.strip():
         yield _bad(f"{field}.image", image, "must not have leading or trailing whitespace")
-    yield from _choice(f"{field}.imagePullPolicy", container.get("imagePullPolicy"), _PULL)
-    yield from _choice(f"{field}.terminationMessagePolicy", container.get("terminationMessagePolicy"), _MESSAGE)
+    if container.get("imagePullPolicy") not in _PULL:
+        yield _unsupported(f"{field}.imagePullPolicy", container.get("imagePullPolicy"), _PULL)
+    if container.get("terminationMessagePolicy") not in _MESSAGE:
+        yield _unsupported(f"{field}.terminationMessagePolicy", container.get("terminationMessagePolicy"), _MESSAGE)
     for key in ("command", "args"):
         value: Any = container.get(key)
         if value is not None and not (
@@ -126,14 +132,17 @@ def _container(field: str, container: dict[str, Any], names: set[str], mountable
     for key in ("workingDir", "terminationMessagePath"):
         if not isinstance(container.get(key, ""), str):
             yield _bad(f"{field}.{key}", container[key], "must be a string")
-    for key in ("env", "envFrom", "volumeMounts", "ports"):
-        yield from _list(container, key, f"{field}.{key}")
+    yield from _lists(container, _CONTAINER_LISTS, field)
     for index, variable in enumerate(objects(container, "env")):
         yield from _variable(f"{field}.env[{index}]", variable)
-    yield from _env_from(field, container)
-    yield from _mounts(field, container, mountable)
-    yield from _ports(field, container)
-    yield from _resources(f"{field}.resources", container.get("resources"))
+    if container.get("envFrom"):
+        yield from _env_from(field, container)
+    if container.get("volumeMounts"):
+        yield from _mounts(field, container, mountable)
+    if container.get("ports"):
+        yield from _ports(field, container)
+    if container.get("resources"):
+        yield from _resources(f"{field}.resources", container["resources"])
 
 
 def _variable(field: str, variable: dict[str, Any]) -> Iterator[Cause]:
@@ -208,12 +217,11 @@ def _ports(field: str, container: dict[str, Any]) -> Iterator[Cause]:
         number: Any = port.get("containerPort")
         if not _whole(number) or not 1 <= number <= 65535:
             yield _bad(f"{field}.ports[{index}].containerPort", number, "must be between 1 and 65535, inclusive")
-        yield from _choice(f"{field}.ports[{index}].protocol", port.get("protocol"), ("TCP", "UDP", "SCTP"))
+        if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
+            yield _unsupported(f"{field}.ports[{index}].protocol", port.get("protocol"), ("TCP", "UDP", "SCTP"))
 
 
 def _resources(field: str, resources: Any) -> Iterator[Cause]:
-    if not resources:
-        return
     if not isinstance(resources, dict):
         yield _bad(field, resources, "must be an object")
         return
@@ -225,7 +233,9 @@ def _resources(field: str, resources: Any) -> Iterator[Cause]:
             found = {}
         amounts[key] = {}
         for name, text in cast("dict[str, Any]", found).items():
-            if problem := _resource_problem(name, text):
+            if not isinstance(text, (str, int, float)):
+                yield _bad(f"{field}.{key}[{name}]", text, "quantities must be numbers or strings")
+            elif problem := _resource_problem(name, text):
                 yield _bad(f"{field}.{key}[{name}]", text, problem)
             else:
                 amounts[key][name] = parse(text)
@@ -238,14 +248,13 @@ def _resources(field: str, resources: Any) -> Iterator[Cause]:
             yield _bad(f"{field}.requests[{name}]", str(value), f"must be {rule} {name} limit")
 
 
-def _resource_problem(name: str, text: Any) -> str:
+@lru_cache(maxsize=1024, typed=True)  # True is not 1
+def _resource_problem(name: str, text: str | float) -> str:
     """Why this is no amount of a resource."""
     if problem := qualified_name_error(name):
         return problem
     if name not in _NATIVE_RESOURCES and "/" not in name and not name.startswith("hugepages-"):
         return "must be a standard resource for containers"
-    if not isinstance(text, (str, int, float)):
-        return "quantities must be numbers or strings"
     try:
         value = parse(text)
     except ValueError as error:

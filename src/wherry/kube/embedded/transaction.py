@@ -18,6 +18,8 @@ from wherry.kube.errors import already_exists, error
 from wherry.kube.protocol import Object
 from wherry.storage.database import Tx
 
+# Versions are reserved by the thousand: one row less to write in nearly every transaction.
+_RESERVE = 1000
 BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as the API server's limit for a request
 
 
@@ -43,20 +45,22 @@ class Stored(NamedTuple):
 
 
 @dataclass(slots=True)
-class Versions:
-    """The counter behind every resourceVersion, one for all kinds, as in etcd; and which namespaces may be ending.
+class Shared:
+    """What all transactions share: the counter behind every resourceVersion, one for all kinds, as in etcd; and what is
+    known of namespaces.
 
-    Both are hints that outlive a rolled back transaction without harm: a gap in the versions, one more look at a
-    namespace.
+    None of it is harmed by a transaction that is rolled back: a gap in the versions, one more look at a namespace.
     """
 
-    last: int = 0
-    ending: set[str] = field(default_factory=set[str])
+    version: int = 0
+    reserved: int = 0  # versions up to here are recorded as given, so that no later process gives them again
+    open: set[str] = field(default_factory=set[str])  # committed and not ending; only ever too few
+    ending: set[str] = field(default_factory=set[str])  # terminating; only ever too many
 
 
 def read_version(tx: Tx) -> int:
-    """The last version that was committed."""
-    return tx.execute("SELECT last FROM kube_version").fetchone()[0]
+    """A version that is not before any that was given."""
+    return tx.execute("SELECT reserved FROM kube_version").fetchone()[0]
 
 
 def read_body(tx: Tx, table: str, namespace: str, name: str) -> bytes | None:
@@ -104,12 +108,13 @@ def _encoded(kind: Kind, obj: Object) -> bytes:
 class Transaction:
     """Reads and writes of one request; `changes` is what it did, by table name, in order."""
 
-    def __init__(self, tx: Tx, registry: Registry, versions: Versions, now: float) -> None:
+    def __init__(self, tx: Tx, registry: Registry, shared: Shared, now: float) -> None:
         self.tx = tx
         self.registry = registry
-        self.versions = versions
+        self.shared = shared
         self.now = now
         self.changes: list[tuple[str, Change]] = []
+        self.reserved = 0
 
     def load(self, kind: Kind, namespace: str, name: str) -> Stored | None:
         """The object as it is now in this transaction."""
@@ -181,13 +186,14 @@ class Transaction:
         return [stored for stored in found if stored is not None]
 
     def seal(self) -> None:
-        """Records the last version given; called once, at the end of the work."""
-        if self.changes:
-            self.tx.execute("UPDATE kube_version SET last = ?", (self.versions.last,))
+        """Reserves versions ahead when those given now were not; called once, at the end of the work."""
+        if self.shared.version > self.shared.reserved:
+            self.reserved = self.shared.version + _RESERVE
+            self.tx.execute("UPDATE kube_version SET reserved = ?", (self.reserved,))
 
     def _version(self) -> str:
-        self.versions.last += 1
-        return str(self.versions.last)
+        self.shared.version += 1
+        return str(self.shared.version)
 
     def _link(self, kind: Kind, obj: Object) -> None:
         metadata = obj["metadata"]

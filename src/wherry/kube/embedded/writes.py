@@ -66,6 +66,8 @@ def _generate_name(transaction: Transaction, kind: Kind, metadata: dict[str, Any
 
 def _check_namespace(transaction: Transaction, kind: Kind, metadata: dict[str, Any]) -> None:
     name = str(metadata["namespace"])
+    if name in transaction.shared.open:
+        return
     namespace = transaction.load(NAMESPACE, "", name)
     if namespace is None:
         raise not_found(NAMESPACE.resource, name)
