@@ -23,7 +23,7 @@ ANSWER_LIMIT_S = 120.0  # checking and storing the largest pipeline we take is a
 _REVIVALS = 10  # servers that may die on us, one after the other, without one new event
 
 
-class RunNotFound(WherryError):
+class RunNotFound(UsageError):
     """No run has that id."""
 
 

@@ -7,6 +7,8 @@ their client goes.  Nothing is decided here: requests go to `Runs`, the run serv
 
 from __future__ import annotations
 
+import asyncio
+import builtins
 import hashlib
 import os
 import re
@@ -25,6 +27,9 @@ from starlette.routing import Route
 
 from wherry._version import __version__
 from wherry.errors import UsageError, WherryError
+from wherry.pipelines.flights import SubmitOptions
+from wherry.pipelines.service import NoSuchRun
+from wherry.server.streams import EventStream
 from wherry.server.submission import Prune, Submission
 
 DOCUMENT_LIMIT = 160 << 20  # bytes of a submission: 64 MiB of YAML may be more as JSON, and arguments come on top
@@ -37,34 +42,45 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 class Runs(Protocol):
     """What the API needs of `wherry.pipelines.service.Pipelines`."""
 
-    async def submit(self, submission: Submission) -> str: ...
-    async def get(self, run: str, *, tasks: bool) -> dict[str, Any]: ...
-    async def list(self, *, limit: int, before: str | None) -> list[dict[str, Any]]: ...
-    async def cancel(self, run: str, *, kill: bool) -> None: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def busy(self) -> bool: ...
+    async def submit(
+        self,
+        document: dict[str, Any],
+        *,
+        arguments: dict[str, Any],
+        name: str = "",
+        options: SubmitOptions | None = None,
+        run_id: str | None = None,
+    ) -> str: ...
+    async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]: ...
+    async def list(self, *, limit: int = 100, before: str | None = None) -> list[dict[str, Any]]: ...
+    async def cancel(self, run: str, *, kill: bool = False) -> None: ...
     async def retry(self, run: str) -> None: ...
     async def delete(self, run: str) -> None: ...
-    async def prune(self, prune: Prune) -> dict[str, Any]: ...
-    def events(self, run: str, *, after: int, follow: bool) -> AsyncGenerator[dict[str, Any], None]: ...
+    async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> builtins.list[str]: ...
+    def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]: ...
     def logs(
-        self, run: str, task: str, *, attempt: int | None, follow: bool, tail: int | None
+        self, run: str, task_path: str, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
     ) -> AsyncGenerator[bytes, None]: ...
-    async def active(self) -> int: ...
 
 
 class CodeStore(Protocol):
     """Where code archives lie, by digest."""
 
-    def has(self, digest: str) -> bool: ...
-    def put(self, digest: str, data: bytes) -> None: ...
+    async def has(self, digest: str) -> bool: ...
+    async def put(self, digest: str, data: bytes) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the app is composed of; `stop` begins the server's graceful end, `facts` are for `GET /v1/status`."""
+    """What the app is composed of; `stopping` set begins the server's end, `facts` are for `GET /v1/status`."""
 
     runs: Runs
     code: CodeStore
-    stop: Callable[[], None]
+    stopping: asyncio.Event
     facts: Callable[[], dict[str, Any]]
 
 
@@ -95,14 +111,20 @@ class _Api:
         self._parts, self._runs = parts, parts.runs
 
     async def status(self, request: Request) -> Response:
-        facts = {"pid": os.getpid(), "version": __version__, "active_runs": await self._runs.active()}
+        facts = {"pid": os.getpid(), "version": __version__, "active_runs": self._runs.active}
         return _json({**facts, **self._parts.facts()})
 
-    async def submit(self, request: Request) -> Response:
+    async def submit(self, request: Request) -> Response | EventStream:
         submission = await _decoded(request, DOCUMENT_LIMIT, Submission)
-        run = await self._runs.submit(submission)
+        run = await self._runs.submit(
+            submission.document,
+            arguments=submission.arguments,
+            name=submission.name,
+            options=submission.options,
+            run_id=submission.id,
+        )
         if _flag(request, "follow"):  # saves a client the second request: the events of the new run
-            return _lines(self._runs.events(run, after=0, follow=True), {"x-wherry-run": run})
+            return self._stream(self._runs.events(run), {"x-wherry-run": run})
         return _json({"id": run}, 201)
 
     async def list(self, request: Request) -> Response:
@@ -111,7 +133,7 @@ class _Api:
         return _json({"runs": found})
 
     async def get(self, request: Request) -> Response:
-        return _json(await self._runs.get(_run(request), tasks=_flag(request, "tasks")))
+        return _json(await self._runs.get(_run(request), with_tasks=_flag(request, "tasks")))
 
     async def delete(self, request: Request) -> Response:
         await self._runs.delete(_run(request))
@@ -125,13 +147,16 @@ class _Api:
         await self._runs.retry(_run(request))
         return _json({})
 
-    async def events(self, request: Request) -> Response:
-        run = await self._runs.get(_run(request), tasks=False)  # an unknown run is a 404, not a broken stream
+    async def events(self, request: Request) -> EventStream:
+        run = await self._runs.get(_run(request))  # an unknown run is a 404, not a broken stream
         after = _number(request, "after", 0) or 0
-        return _lines(self._runs.events(run["id"], after=after, follow=_flag(request, "follow")), {})
+        return self._stream(self._runs.events(run["id"], after, follow=_flag(request, "follow")), {})
+
+    def _stream(self, events: AsyncGenerator[dict[str, Any], None], headers: dict[str, str]) -> EventStream:
+        return EventStream(events, self._parts.stopping, headers)
 
     async def logs(self, request: Request) -> Response:
-        run = await self._runs.get(_run(request), tasks=False)
+        run = await self._runs.get(_run(request))
         task = request.query_params.get("task")
         if not task:
             raise UsageError("which task's logs? the query needs task=PATH")
@@ -150,25 +175,27 @@ class _Api:
         return StreamingResponse(_after(first, logs), media_type="application/octet-stream")
 
     async def prune(self, request: Request) -> Response:
-        return _json(await self._runs.prune(await _decoded(request, SMALL_LIMIT, Prune)))
+        wish = await _decoded(request, SMALL_LIMIT, Prune)
+        gone = await self._runs.prune(keep=wish.keep, older_than_s=wish.older_than_s, dry_run=wish.dry_run)
+        return _json({"runs": gone})
 
     async def shutdown(self, request: Request) -> Response:
         wish = await _decoded(request, SMALL_LIMIT, _Shutdown)
-        active = await self._runs.active()
+        active = self._runs.active
         if wish.only_idle and active:
             return _error(409, "Busy", f"{active} runs are going", None)
-        self._parts.stop()
+        self._parts.stopping.set()
         return _json({"pid": os.getpid(), "active_runs": active})
 
     async def has_code(self, request: Request) -> Response:
-        return Response(status_code=200 if self._parts.code.has(_digest(request)) else 404)
+        return Response(status_code=200 if await self._parts.code.has(_digest(request)) else 404)
 
     async def put_code(self, request: Request) -> Response:
         digest = _digest(request)
         data = await _body(request, CODE_LIMIT)
         if hashlib.sha256(data).hexdigest() != digest:
             raise UsageError(f"the code archive is damaged: its digest is not {digest}")
-        self._parts.code.put(digest, data)
+        await self._parts.code.put(digest, data)
         return _json({}, 201)
 
 
@@ -225,15 +252,6 @@ def _json(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def _lines(events: AsyncGenerator[dict[str, Any], None], headers: dict[str, str]) -> Response:
-    async def body() -> AsyncGenerator[bytes, None]:
-        async with aclosing(events):
-            async for event in events:
-                yield msgspec.json.encode(event) + b"\n"
-
-    return StreamingResponse(body(), headers=headers, media_type="application/x-ndjson")
-
-
 async def _after(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(rest):
         yield first
@@ -247,7 +265,7 @@ def _error(status: int, type: str, message: str, hint: str | None) -> Response:
 
 async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, WherryError)
-    status = getattr(error, "http_status", 400 if isinstance(error, UsageError) else 422)
+    status = 404 if isinstance(error, NoSuchRun) else 400 if isinstance(error, UsageError) else 422
     return _error(status, type(error).__name__, error.message, error.hint)
 
 

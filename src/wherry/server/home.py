@@ -22,7 +22,8 @@ MOUNTS = "/proc/self/mountinfo"
 WAIT_FOR_OTHER_S = 45.0  # for a server that starts or leaves beside us
 _NETWORK = frozenset({"9p", "afs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"})
 _NETWORK_PREFIXES = tuple(
-    f"fuse.{name}" for name in "sshfs gluster ceph s3 gcsfuse rclone mfs juicefs blobfuse davfs goofys cvmfs".split()
+    f"fuse.{name}"
+    for name in ("sshfs", "gluster", "ceph", "s3", "gcsfuse", "rclone", "mfs", "juicefs", "blobfuse", "davfs", "cvmfs")
 )
 
 

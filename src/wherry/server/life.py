@@ -74,7 +74,7 @@ async def serve(
             write_record(home, [f"unix:{home.socket}"])
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(server.serve(sockets=[listener]))
-                idle = group.create_task(_stop_when_idle(settings.idle_s, activity, parts.runs.active, stopping))
+                idle = group.create_task(_stop_when_idle(settings.idle_s, activity, lambda: parts.runs.busy, stopping))
                 ready()
                 _announce(home)
                 await stopping.wait()
@@ -141,12 +141,12 @@ class Activity:
 
 
 async def _stop_when_idle(
-    limit_s: float, activity: Activity, active: Callable[[], Any], stopping: asyncio.Event
+    limit_s: float, activity: Activity, busy: Callable[[], bool], stopping: asyncio.Event
 ) -> None:
     while not stopping.is_set():
         await asyncio.sleep(max(0.05, limit_s - activity.idle_s))
         if activity.idle_s >= limit_s:
-            if await active():
+            if busy():
                 activity.touch()
             else:
                 stopping.set()

@@ -10,26 +10,7 @@ from typing import Any
 
 import msgspec
 
-
-class ImageRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an image pattern stands for on this target: `requirements` and `python`, or another `image`."""
-
-    pattern: str
-    requirements: list[str] = []
-    python: str | None = None
-    image: str | None = None
-
-
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a run is to go."""
-
-    cache: bool = True
-    keep_going: bool = False
-    parallelism: int | None = None
-    images: list[ImageRule] = []
-    code: str | None = None  # sha256 of an archive that was put
-    pipeline_root: str | None = None
-    namespace: str = "default"
+from wherry.pipelines.flights import SubmitOptions
 
 
 class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +19,7 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     document: dict[str, Any]
     arguments: dict[str, Any] = {}
     name: str = ""
-    options: Options = Options()
+    options: SubmitOptions = SubmitOptions()
     id: str | None = None
 
 

@@ -9,24 +9,26 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from importlib import import_module
 from types import TracebackType
 from typing import Self
 
 from wherry.client.api import Client
 from wherry.server import home as homes
-from wherry.server.compose import parts as all_parts
 from wherry.server.life import Compose, serve
 from wherry.settings import Home, ServerSettings
+
+COMPOSE = "wherry.server.compose"  # the lazy entry: all parts, where a test does not bring its own
 
 
 class ServerThread:
     """`with ServerThread(folder) as server: server.client().submit(...)`; `compose` replaces the parts."""
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, compose: Compose = all_parts, settings: ServerSettings | None = None
+        self, folder: str | os.PathLike[str], *, compose: Compose | None = None, settings: ServerSettings | None = None
     ) -> None:
         self.home = Home(os.path.realpath(folder))
-        self._compose = compose
+        self._compose: Compose = compose or import_module(COMPOSE).parts
         self._settings = settings or ServerSettings()
         self._ready = threading.Event()
         self._error: BaseException | None = None

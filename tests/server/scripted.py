@@ -1,0 +1,127 @@
+"""A run service whose runs do what a test says, for tests of the API and of clients."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from wherry.errors import UsageError
+from wherry.pipelines.flights import SubmitOptions
+from wherry.pipelines.service import NoSuchRun
+from wherry.seams import Clock, Ids
+from wherry.server.app import Parts
+from wherry.settings import Home, ServerSettings
+
+
+class ScriptedRuns:
+    """Runs in a dict; `script(run id)` gives the events of a run, the last of which finishes it."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.events_of: dict[str, list[dict[str, Any]]] = {}
+        self.calls: list[tuple[Any, ...]] = []
+        self.going = 0
+        self.more = asyncio.Event()
+        self.left = threading.Event()
+
+    @property
+    def active(self) -> int:
+        return self.going
+
+    @property
+    def busy(self) -> bool:
+        return self.going > 0
+
+    async def submit(
+        self,
+        document: dict[str, Any],
+        *,
+        arguments: dict[str, Any],
+        name: str = "",
+        options: SubmitOptions | None = None,
+        run_id: str | None = None,
+    ) -> str:
+        if "pipelineInfo" not in document:
+            raise UsageError("pipelineInfo: missing", hint="compile it again")
+        run = run_id or f"run-{len(self.runs)}"
+        self.calls.append(("submit", name, arguments, options))
+        self.runs[run] = {"id": run, "name": name, "pipeline": "p", "state": "SUCCEEDED", "tasks": []}
+        return run
+
+    async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]:
+        if run not in self.runs:
+            raise NoSuchRun(f"no run {run!r}")
+        return self.runs[run]
+
+    async def list(self, *, limit: int = 100, before: str | None = None) -> list[dict[str, Any]]:
+        newest = list(reversed(self.runs.values()))
+        start = next((i + 1 for i, view in enumerate(newest) if view["id"] == before), 0)
+        return newest[start : start + limit]
+
+    async def cancel(self, run: str, *, kill: bool = False) -> None:
+        self.calls.append(("cancel", run, kill))
+        self.more.set()
+
+    async def retry(self, run: str) -> None:
+        self.calls.append(("retry", run))
+
+    async def delete(self, run: str) -> None:
+        del self.runs[run]
+
+    async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> builtins.list[str]:
+        self.calls.append(("prune", keep, older_than_s, dry_run))
+        return []
+
+    async def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]:
+        for event in self.events_of.get(run, [{"id": 1, "event": "run-finished", "state": "SUCCEEDED"}]):
+            if event["event"] == "wait":
+                try:
+                    await self.more.wait()
+                finally:
+                    self.left.set()
+            elif event["event"] == "fault":
+                raise ValueError("a fault")
+            elif event["id"] > after:
+                yield event
+
+    async def logs(
+        self, run: str, task_path: str, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        if task_path != "hello":
+            raise UsageError(f"run {run} has no task {task_path!r}")
+        for data in (b"one\n", b"\xff\xfe two\n"):
+            yield data
+
+
+class CodeInMemory:
+    """Archives by digest."""
+
+    def __init__(self) -> None:
+        self.archives: dict[str, bytes] = {}
+        self.puts = 0
+
+    async def has(self, digest: str) -> bool:
+        return digest in self.archives
+
+    async def put(self, digest: str, data: bytes) -> None:
+        self.archives[digest] = data
+        self.puts += 1
+
+
+class Script:
+    """`compose` for a server whose parts are these."""
+
+    def __init__(self) -> None:
+        self.code = CodeInMemory()
+        self.runs: ScriptedRuns
+
+    @asynccontextmanager
+    async def compose(
+        self, home: Home, settings: ServerSettings, stopping: asyncio.Event, *, clock: Clock, ids: Ids
+    ) -> AsyncIterator[Parts]:
+        self.runs = ScriptedRuns()
+        yield Parts(runs=self.runs, code=self.code, stopping=stopping, facts=lambda: {"addresses": ["unix:x"]})
