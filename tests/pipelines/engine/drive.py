@@ -192,7 +192,9 @@ def snapshot(run: Run) -> Any:
                 value = getattr(node, name)
                 if name in ("parameters", "artifacts", "items", "item", "item_name") and node.final:
                     continue
-                facts[name] = value.name if name in ("task", "component") and value is not None else copy.deepcopy(value)
+                facts[name] = (
+                    value.name if name in ("task", "component") and value is not None else copy.deepcopy(value)
+                )
         nodes[path] = facts
     return {
         "nodes": nodes, "waiting": dict(run.waiting), "state": run.state, "generation": run.generation,

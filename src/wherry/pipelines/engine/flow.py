@@ -139,7 +139,7 @@ class Flow:
                 node.outputs if leaf else None,
                 node.error,
                 result.get("cached_from"),
-                node.tries if isinstance(node, Leaf) else 1,
+                node.tries if isinstance(node, Leaf) else node.since + 1,
                 node.generation,
             )
         )
@@ -155,7 +155,7 @@ class Flow:
         old = self.get(node.path)
         node.attempt = old.attempt + 1 if old is not None else 1
         node.phase, node.generation, node.reason, node.error = BIRTH[trigger], self.generation, reason, error
-        tries = node.tries if isinstance(node, Leaf) else 1
+        tries = node.tries if isinstance(node, Leaf) else node.since + 1
         self._changed[node.path] = node
         self._changes.append(
             Change(
@@ -218,9 +218,7 @@ class Flow:
         else:
             ready = [tasks[index] for index in dag.component.first]
             if old is not None:
-                self._patch.waiting.update(
-                    {child_path(dag.path, task.name): len(task.needs) for task in tasks if len(task.needs) > 1}
-                )
+                self._patch.waiting.update({child_path(dag.path, t.name): 0 for t in tasks if len(t.needs) > 1})
         for task in ready:
             self._consider(dag, task)
         self._maybe_finish_dag(dag)
@@ -363,9 +361,10 @@ class Flow:
         path = child_path(dag.path, task.name)
         left = self._patch.waiting.get(path)
         if left is None:
-            left = self.run.waiting.get(path, len(task.needs))
-        self._patch.waiting[path] = left - 1
-        return left == 1
+            left = self.run.waiting.get(path)
+        left = (left or len(task.needs)) - 1
+        self._patch.waiting[path] = left
+        return not left
 
     def _blocked(self, group: Dag | Loop) -> bool:
         """After a failure nothing new starts in that DAG or loop, unless the run is to keep going."""

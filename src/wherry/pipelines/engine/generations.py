@@ -17,7 +17,7 @@ _AHEAD, _OPEN, _OVER = range(3)
 
 
 class Count(NamedTuple):
-    """What is left of a DAG: `waiting` as in `Run`, and the tasks that wait for nothing any more."""
+    """What is left of a DAG: `waiting` as in `Patch`, and the tasks that wait for nothing any more."""
 
     waiting: dict[Path, int]
     ready: list[TaskPlan]
@@ -54,7 +54,7 @@ def recount_dag(view: View, dag: Dag) -> Count:
         if not left:
             ready.append(task)
         if len(task.needs) > 1:
-            waiting[child_path(dag.path, task.name)] = left
+            waiting[child_path(dag.path, task.name)] = left if left < len(task.needs) else 0
     return Count(waiting, ready)
 
 

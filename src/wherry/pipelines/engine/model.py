@@ -96,15 +96,17 @@ ALLOWED: frozenset[tuple[Phase, Phase]] = frozenset((old, new) for old, row in N
 FINAL: frozenset[Phase] = frozenset(phase for phase, row in NEXT.items() if not row)
 GOOD: frozenset[Phase] = frozenset({Phase.SUCCEEDED, Phase.CACHED})
 
+_ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED})
 RUN_NEXT: dict[RunState, frozenset[RunState]] = {
-    RunState.PENDING: frozenset({RunState.RUNNING, RunState.CANCELED}),
-    RunState.RUNNING: frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELING, RunState.CANCELED}),
+    RunState.PENDING: _ENDED | {RunState.RUNNING, RunState.CANCELED},
+    RunState.RUNNING: _ENDED | {RunState.CANCELING, RunState.CANCELED},
     RunState.CANCELING: frozenset({RunState.CANCELED}),
     RunState.SUCCEEDED: frozenset(),
-    RunState.FAILED: frozenset({RunState.RUNNING}),
-    RunState.CANCELED: frozenset({RunState.RUNNING}),
+    RunState.FAILED: _ENDED | {RunState.RUNNING},
+    RunState.CANCELED: _ENDED | {RunState.RUNNING},
 }
-"""What a run may become; the way back from FAILED and CANCELED is retry, with the next generation number."""
+"""What a run may become; the way back from FAILED and CANCELED is retry, with the next generation number.
+RUNNING is left out where a run ends with the event that begins it (all its tasks are passed over)."""
 
 
 class Reason(StrEnum):
@@ -128,8 +130,9 @@ class Change(NamedTuple):
 
     `phase_from` None: the attempt's row is made now (with `attempt`, `kind`, `tries`, `generation`), in `phase_to`,
     one of `BIRTH`'s.  Else `(phase_from, phase_to)` is in `ALLOWED`.  `outputs` is set for leaves that succeed;
-    what DAGs, loops and iterations put out follows from it.  `tries` counts the attempts under the retry
-    policy (1, 2, ...), `generation` is the run's; both are kept in the row for `restore`.
+    what DAGs, loops and iterations put out follows from it.  `generation` is the run's.  `tries` counts a leaf's
+    attempts under the retry policy (1, 2, ...); of a DAG, loop or iteration it says which of its lives this is: children
+    with a generation below `tries - 1` are of an earlier one.  Both never change and are kept in the row for `restore`.
     """
 
     path: Path

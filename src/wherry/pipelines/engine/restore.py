@@ -7,6 +7,7 @@ what `decide` says of a restored run is what it would have said of the one that 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from wherry.ir.reader import Document
@@ -36,10 +37,12 @@ def restore(
     rows: Iterable[Row],
     *,
     state: RunState = RunState.RUNNING,
+    for_views: bool = False,
 ) -> Run:
-    """The run that `rows` (every attempt of every node, in any order) and the run's own row describe.
+    """The run that `rows` (each node's last attempt, or all of them, in any order) and the run's own row describe.
 
-    With no rows the run is PENDING and wants `Begin`.  Raises KeyError for a row whose path the document
+    With no rows the run is PENDING and wants `Begin`.  `for_views`: groups that are over get their inputs too, so that
+    every leaf can be resolved.  Raises KeyError for a row whose path the document
     does not have.
     """
     run = Run(document, info=info, arguments=arguments, options=options, generation=generation)
@@ -56,6 +59,9 @@ def restore(
     for group in groups:  # parents first: inputs come from above
         if not group.final:
             _reopen(run, group)
+        elif for_views:
+            with suppress(inputs.Unresolvable):  # what it began with may have been made anew meanwhile
+                _reopen(run, group)
     root = run.nodes[ROOT]
     if root.final:
         run.outputs, run.error = root.outputs, root.error
@@ -65,21 +71,16 @@ def restore(
 def _nodes(run: Run, rows: Iterable[Row]) -> list[Dag | Loop]:
     """Makes the nodes from each path's last attempt; returns the groups among them, parents first."""
     last: dict[str, Row] = {}
-    since: dict[str, int] = {}
     for row in rows:
         known = last.get(row.path)
         if known is None or row.attempt > known.attempt:
             last[row.path] = row
-        if row.attempt == 1:
-            since.setdefault(row.path, row.generation)
-        if row.reason == Reason.RERUN:
-            since[row.path] = max(since.get(row.path, 0), row.generation)
     groups: list[Dag | Loop] = []
     for row in sorted(last.values(), key=_depth):
         node = _node(run, row)
         run.nodes[row.path] = node
         if isinstance(node, Group):
-            node.since = since[row.path]
+            node.since = row.tries - 1
             groups.append(node)
     return groups
 

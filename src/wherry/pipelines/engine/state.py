@@ -197,7 +197,7 @@ class Run:
 
 
 class Patch:
-    """A delta's inside: the nodes and counters as they are afterwards."""
+    """A delta's inside: the nodes as they are afterwards, and the counters in `Run.waiting` (0: forgotten)."""
 
     __slots__ = ("nodes", "waiting")
 
