@@ -307,7 +307,10 @@ def channels_in_text(text: str) -> Iterator[PipelineChannel]:
 
 
 def _parse(text: str) -> PipelineChannel | None:
-    fields = dict(part.partition("=")[::2] for part in text[len("{{channel:") : -len(";}}")].split(";"))
+    fields: dict[str, str] = {}
+    for part in text[len("{{channel:") : -len(";}}")].split(";"):
+        key, _, value = part.partition("=")
+        fields[key] = value
     name, channel_type = fields.get("name", ""), fields.get("type", "")
     if not name or not types.is_parameter(channel_type):
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from wherry.compiler.crossing import Crossing
 from wherry.compiler.errors import InvalidTopologyException
-from wherry.compiler.graph import ConditionGroup, ExitHandlerGroup, Group, LoopGroup, Task
+from wherry.compiler.graph import ConditionGroup, ExitHandlerGroup, Group, Task
 from wherry.compiler.places import at
 from wherry.compiler.surfacing import Surfacing
 from wherry.compiler.topology import Topology
@@ -24,10 +24,10 @@ def dependencies(topology: Topology, surfacing: Surfacing, crossing: Crossing) -
     found: dict[str, set[str]] = {}
     for task in topology.tasks.values():
         consumed = {channel.channel_task for channel in surfacing.channels(task) if channel.channel_task}
-        upstream = set(consumed)
-        upstream.update(
+        consumed.update(
             channel.channel_task for channel, _ in crossing.conditions.get(task.name, ()) if channel.channel_task
         )
+        upstream = set(consumed)
         upstream.update(_resolve_after(topology, task, name) for name in task.after_names)
         for name in sorted(upstream):
             producers, consumers = topology.uncommon(name, task.name)
@@ -49,7 +49,7 @@ def _check_reach(task: Task, upstream: str, group: Group, *, exchanges_data: boo
                 task.place,
             )
         )
-    if isinstance(group, LoopGroup) and exchanges_data:
+    if exchanges_data:
         raise InvalidTopologyException(
             at(
                 f"{_ILLEGAL} A downstream task cannot depend on an upstream task within a {what} unless the downstream "

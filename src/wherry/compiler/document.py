@@ -201,9 +201,7 @@ class _Assembly:
     def _add_exit_task(self, group: ExitHandlerGroup) -> None:
         task = group.exit_task
         inputs = self.root.get("inputDefinitions", {})
-        scope = tasks.Scope(
-            frozenset(), inputs.get("parameters", {}).keys() | inputs.get("artifacts", {}).keys(), is_root=True
-        )
+        scope = tasks.Scope((), inputs.get("parameters", {}).keys() | inputs.get("artifacts", {}).keys(), is_root=True)
         entry = tasks.of_exit_task(task, group.name, scope)
         if isinstance(task.component_spec.implementation, ImporterSpec):
             raise RuntimeError(

@@ -5,8 +5,6 @@ Called by `wherry.compiler.document` for each task that is not a pipeline.
 
 from __future__ import annotations
 
-import json
-
 from wherry.compiler import types, values
 from wherry.compiler.channels import PipelineChannel, channels_in, injected_name, pattern
 from wherry.compiler.graph import Container, Resources, Task
@@ -51,7 +49,9 @@ def container(task: Task, spec: Container) -> Document:
     if spec.args:
         document["args"] = [_element(one) for one in spec.args]
     if spec.env:
-        document["env"] = [{"name": name, "value": value} for name, value in spec.env.items()]
+        document["env"] = [
+            {"name": name, "value": value} if value else {"name": name} for name, value in spec.env.items()
+        ]
     if spec.resources is not None:
         resources = _resources(spec.resources)
         if resources:
@@ -78,7 +78,7 @@ def importer(task: Task, spec: ImporterSpec) -> Document:
 
 def _element(value: Any) -> str:
     if isinstance(value, StructuredPlaceholder):
-        return json.dumps(value.struct())
+        return values.json_text(value.struct())
     return value.text() if isinstance(value, Placeholder) else value
 
 

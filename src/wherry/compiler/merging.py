@@ -46,11 +46,7 @@ def _move(inner: Document, outer: Document, taken: UniqueNames) -> dict[str, str
 
 
 def _fresh_names(components: Document, taken: UniqueNames) -> dict[str, str]:
-    # An inner name keeps others from taking it even when it is itself renamed, as in KFP.
-    renamed: dict[str, str] = {}
-    for key in sorted(components):
-        renamed[key] = taken.take(key)
-    return renamed
+    return {key: taken.take(key) for key in sorted(components)}
 
 
 def _renamed(component: Document, renamed: dict[str, str], labels: dict[str, str]) -> Document:

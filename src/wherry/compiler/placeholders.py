@@ -173,7 +173,7 @@ class IfPresentPlaceholder(StructuredPlaceholder):
         found: list[Any] = []
         for branch in (self.then, self.else_):
             if branch is not None:
-                found.extend(branch if isinstance(branch, list) else [branch])
+                found.extend(branch if isinstance(branch, list) else [branch])  # pyright: ignore[reportUnknownArgumentType]
         return found
 
     def require_single_elements(self) -> None:

@@ -5,8 +5,6 @@ Called by `wherry.compiler.document`.
 
 from __future__ import annotations
 
-import json
-
 from wherry.compiler import conditions, names, types, values
 from wherry.compiler.channels import (
     Collected,
@@ -56,7 +54,7 @@ class Scope:
             isinstance(channel, Collected) and channel.is_artifact_channel
         )
         kind = "Artifact" if is_artifact else "Parameter"
-        if channel.channel_task in self.siblings and not isinstance(channel, LoopParameterArgument):
+        if (channel.channel_task or "") in self.siblings and not isinstance(channel, LoopParameterArgument):
             return {
                 f"taskOutput{kind}": {
                     "producerTask": channel.channel_task,
@@ -224,7 +222,7 @@ def _set_final_status(task: Task, document: Document, producer: str) -> None:
 def _set_iterator(group: LoopGroup, document: Document) -> None:
     item, items = injected_name(group.item), group.item.loop_items
     if isinstance(items, list):
-        document["parameterIterator"] = {"items": {"raw": json.dumps(items, sort_keys=True)}, "itemInput": item}
+        document["parameterIterator"] = {"items": {"raw": values.json_text(items, sort_keys=True)}, "itemInput": item}
     elif isinstance(group.item, PipelineArtifactChannel):
         document["artifactIterator"] = {"items": {"inputArtifact": injected_name(items)}, "itemInput": item}
     else:

@@ -94,9 +94,9 @@ def _import_line(symbol: str, cls: type) -> str:
         raise TypeError(
             at(
                 "Module or type name aliases are not supported. You appear to be using an alias in your type "
-                f"annotation: '{'.'.join(qualified)}'. This may be due to use of an 'as' statement in an import statement or a "
-                "reassignment of a module or type to a new name. Reference the module and/or type using the name as "
-                "defined in the source from which the module or type is imported."
+                f"annotation: '{'.'.join(qualified)}'. This may be due to use of an 'as' statement in an import "
+                "statement or a reassignment of a module or type to a new name. Reference the module and/or type using "
+                "the name as defined in the source from which the module or type is imported."
             )
         )
     *path, name = qualified[: qualified.index(symbol) + 1]

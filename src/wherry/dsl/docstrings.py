@@ -149,8 +149,7 @@ def _google(text: str) -> Docstring:
     matches = list(titles.finditer(text))
     result = Docstring(text[: matches[0].start()] if matches else text)
     sections: dict[str, str] = {}
-    for match, end in zip(matches, [*(one.start() for one in matches[1:]), len(text)], strict=True):
-        body = text[match.end() : end]
+    for match, body in _bodies(text, matches):
         stray = re.search(r"\n\S", body)
         sections[match.group(1)] = (body[: stray.start()] if stray else body).strip("\n")
     for title, body in sections.items():
@@ -196,9 +195,8 @@ def _numpy(text: str) -> Docstring:
     titles = [rf"^({title})\s*?\n{'-' * len(title)}\s*$" for title in known]
     matches = list(re.finditer("|".join([*titles, r"^\.\.\s*(deprecated)\s*::"]), text, re.M))
     result = Docstring(text[: matches[0].start()] if matches else text)
-    for match, end in zip(matches, [*(one.start() for one in matches[1:]), len(text)], strict=True):
+    for match, body in _bodies(text, matches):
         title = next(group for group in match.groups() if group is not None)
-        body = text[match.end() : end]
         if title in _NUMPY_TEXTS or title == "deprecated":
             result.add(None, body.strip())
             continue
@@ -209,9 +207,13 @@ def _numpy(text: str) -> Docstring:
 
 
 def _numpy_items(body: str, key: re.Pattern[str]) -> list[tuple[str, str]]:
-    keys = list(key.finditer(body))
-    ends = [*(one.start() for one in keys[1:]), len(body)]
-    return [(one.group(), clean(body[one.end() : end]).strip()) for one, end in zip(keys, ends, strict=True)]
+    return [(match.group(), clean(value).strip()) for match, value in _bodies(body, list(key.finditer(body)))]
+
+
+def _bodies(text: str, headings: list[re.Match[str]]) -> list[tuple[re.Match[str], str]]:
+    """Each heading with the text up to the next one."""
+    ends = [*(heading.start() for heading in headings[1:]), len(text)]
+    return [(heading, text[heading.end() : end]) for heading, end in zip(headings, ends, strict=False)]
 
 
 def _epydoc(text: str) -> Docstring:

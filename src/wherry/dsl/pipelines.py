@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _WORKSPACE_MOUNT = "/kfp-workspace"
 
 
-def pipeline(
+def pipeline(  # pyright: ignore[reportInconsistentOverload] - the overloads leave the options to this one
     func: Callable[..., Any] | None = None,
     *,
     name: str | None = None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_BASE_IMAGE = "python:3.11"
 
 
-def component(
+def component(  # pyright: ignore[reportInconsistentOverload] - the overloads leave the options to this one
     func: Callable[..., Any] | None = None,
     *,
     base_image: str | None = None,
@@ -42,7 +42,7 @@ def component(
     """Make a Python function a component.
 
     The function runs from its own source, in `base_image` (python:3.11) with `packages_to_install`; so it imports what
-    it uses inside, and everything it takes and gives is annotated.  With `target_image` it is taken to be in that image.
+    it uses inside, and everything it takes and gives is annotated.  With `target_image` it is taken to be in there.
 
     pip_index_urls, pip_trusted_hosts: where packages come from, the first the index, the others extra.
     install_kfp_package, kfp_package_path, use_venv: how the kfp package gets into the container on Kubeflow.
@@ -82,7 +82,7 @@ def component(
 
 
 def _passthrough(given: TaskConfigPassthrough | TaskConfigField) -> tuple[str, bool]:
-    field = getattr(given, "field", given)
+    field: Any = getattr(given, "field", given)
     return field.name, bool(getattr(given, "apply_to_task", False))
 
 

@@ -140,7 +140,7 @@ def _input(annotation: Any, parameter: Parameter) -> InputSpec:
         raise ValueError(at(f"Optional Input artifacts may only have default value None. Got: {parameter.default}."))
     is_system = type_name in annotations.SYSTEM_PARAMETER_TYPES
     literals = _literals(inner)
-    default = None if parameter.default is MISSING or is_artifact else parameter.default
+    default: Any = None if parameter.default is MISSING or is_artifact else parameter.default
     if literals is not None and hasattr(default, "value"):
         default = default.value
     return InputSpec(
@@ -212,5 +212,5 @@ def _literals(annotation: Any) -> list[Any] | None:
     if isinstance(annotation, type) and members:
         return [member.value for member in members.values()]
     if type(annotation).__name__ == "_LiteralGenericAlias":
-        return list(annotation.__args__)
+        return list(annotation.__args__)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
     return None

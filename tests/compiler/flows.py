@@ -1,0 +1,105 @@
+"""Flows written against kfp, as wherry and as the released kfp have them.
+
+Used by the tests of this folder.  kfp compiles a folder once; its answers are kept by the content of the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests import oracles
+from tests.compiler.outcomes import outcomes
+
+import wherry.compiler
+import wherry.dsl
+from wherry.dsl import source
+from wherry.runtime import artifact_types
+
+HERE = Path(__file__).parent
+SOURCES = HERE / "sources"
+
+
+@contextlib.contextmanager
+def kfp_names() -> Iterator[None]:
+    """`import kfp` and what belongs to it, from wherry, while the block runs."""
+    kfp = types.ModuleType("kfp")
+    modules: dict[str, Any] = {
+        "kfp": kfp,
+        "kfp.dsl": wherry.dsl,
+        "kfp.compiler": wherry.compiler,
+        "kfp.dsl.types": types.ModuleType("kfp.dsl.types"),
+        "kfp.dsl.types.artifact_types": artifact_types,
+    }
+    vars(kfp).update(dsl=wherry.dsl, compiler=wherry.compiler, __version__=source.KFP_VERSION, __path__=[])
+    modules["kfp.dsl.types"].artifact_types = artifact_types
+    before = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
+
+
+def by_wherry(folder: Path) -> dict[str, Any]:
+    """What wherry makes of the flows in a folder."""
+    with kfp_names():
+        return outcomes(folder)
+
+
+def by_kfp(folder: Path) -> dict[str, Any]:
+    """What the released kfp makes of them."""
+    script = HERE / "outcomes.py"
+    digest = hashlib.sha256()
+    for path in [script, *sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")]:
+        digest.update(str(path.relative_to(HERE) if path.is_relative_to(HERE) else path.name).encode())
+        digest.update(path.read_bytes())
+    interpreter = oracles.python("kfp", oracles.KFP)
+    answers = oracles.CACHE / f"kfp-answers-{digest.hexdigest()[:16]}.json"
+    with open(answers.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not answers.exists():
+            unfinished = answers.with_suffix(".part")
+            environ = {name: value for name, value in os.environ.items() if name != "_KFP_RUNTIME"}
+            subprocess.run([interpreter, "-B", script, folder, unfinished], check=True, env=environ)
+            unfinished.replace(answers)
+    return json.loads(answers.read_text())
+
+
+def normalised(documents: list[Any]) -> list[Any]:
+    """Documents without what may differ: the version of the SDK."""
+    pipeline, platform = documents
+    return [{key: value for key, value in pipeline.items() if key != "sdkVersion"}, platform]
+
+
+def inlined(pipeline: dict[str, Any]) -> Any:
+    """A pipeline document with every component and executor in the place of its name."""
+    components = pipeline.get("components", {})
+    executors = pipeline["deploymentSpec"].get("executors", {})
+
+    def component(body: dict[str, Any]) -> dict[str, Any]:
+        result = dict(body)
+        if "executorLabel" in result:
+            result["executor"] = executors[result.pop("executorLabel")]
+        if "dag" in result:
+            tasks = {
+                name: task | {"componentRef": component(components[task["componentRef"]["name"]])}
+                for name, task in result["dag"].get("tasks", {}).items()
+            }
+            result["dag"] = result["dag"] | {"tasks": tasks}
+        return result
+
+    return component(pipeline["root"])
