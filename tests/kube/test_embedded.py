@@ -401,7 +401,7 @@ class Written:
 
 def test_logs_come_from_the_node_agent(world):
     async def body(kube):
-        await kube.create(pod("a", initContainers=[{"name": "first", "image": "none:1"}]))
+        await kube.create(pod("a", nodeName="here", initContainers=[{"name": "first", "image": "none:1"}]))
         state = {"running": {"startedAt": "2023-11-14T22:13:20Z"}}
         for key, name in (("containerStatuses", "main"), ("initContainerStatuses", "first")):
             patch = {"status": {key: [{"name": name, "state": state}]}}
@@ -424,7 +424,7 @@ def test_logs_come_from_the_node_agent(world):
 
 def test_a_container_that_waits_has_no_logs_yet(world):
     async def body(kube):
-        await kube.create(pod("a"))
+        await kube.create(pod("a", nodeName="here"))
         kube.log_source = Written()
         waiting = {"name": "main", "state": {"waiting": {"reason": "ContainerCreating"}}}
         for status in ({}, {"containerStatuses": [waiting]}):

@@ -153,7 +153,7 @@ class Kube(Protocol):
     ) -> AsyncGenerator[bytes, None]:
         """What a pod's container has written, in chunks of whole bytes; `follow` goes on until it ends.
 
-        `tail` counts lines from the end, `since_s` is an age in seconds.  Raises NotFound, BadRequest (container not
-        named or not started).
+        `tail` counts lines from the end, `since_s` is an age in seconds.  A pod without a node has written nothing.
+        Raises NotFound, BadRequest (container not named or not started).
         """
         ...

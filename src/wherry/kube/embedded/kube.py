@@ -18,7 +18,7 @@ from wherry.kube.embedded.lists import Selection, list_page, select
 from wherry.kube.embedded.log_source import LogSource
 from wherry.kube.embedded.namespaces import DEFAULT_NAMESPACES, NAMESPACE
 from wherry.kube.embedded.pod_rules import objects
-from wherry.kube.embedded.pods import POD
+from wherry.kube.embedded.pods import POD, scheduled
 from wherry.kube.embedded.registry import REGISTRY
 from wherry.kube.embedded.transaction import Shared, Transaction, read_after, read_body, read_version
 from wherry.kube.errors import bad_request, error, gone, not_found
@@ -221,6 +221,9 @@ class EmbeddedKube:
         """See `Kube.logs`."""
         pod = await self.get(POD.resource, name, namespace)
         chosen = _container(pod, container)
+        if not scheduled(pod):
+            return
+        _refuse_waiting(pod, chosen)
         if self.log_source is None:
             raise error("NotFound", f"no node has the logs of pod {name}")
         chunks = self.log_source.read(pod, chosen, follow=follow, tail=tail, timestamps=timestamps, since_s=since_s)
@@ -323,7 +326,7 @@ def _seen(change: Change, selection: Selection) -> WatchEvent | None:
 
 
 def _container(pod: Object, name: str) -> str:
-    """The container whose logs are meant; raises BadRequest when that is unclear or it has none yet."""
+    """The container whose logs are meant; raises BadRequest when that is unclear."""
     spec, pod_name = pod["spec"], pod["metadata"]["name"]
     names = [item["name"] for item in objects(spec, "containers")]
     if not name:
@@ -331,12 +334,17 @@ def _container(pod: Object, name: str) -> str:
             raise bad_request(
                 f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(names)}]"
             )
-        name = names[0]
-    elif name not in (*names, *(item["name"] for item in objects(spec, "initContainers"))):
+        return names[0]
+    if name not in (*names, *(item["name"] for item in objects(spec, "initContainers"))):
         raise bad_request(f"container {name} is not valid for pod {pod_name}")
+    return name
+
+
+def _refuse_waiting(pod: Object, name: str) -> None:
+    """Raises BadRequest while the container has never run on its node."""
     status: Object = pod.get("status") or {}
     for key in ("containerStatuses", "initContainerStatuses"):
         for item in objects(status, key):
             if item.get("name") == name and (item.get("restartCount") or "waiting" not in (item.get("state") or {})):
-                return name
-    raise bad_request(f'container "{name}" in pod "{pod_name}" is waiting to start: ContainerCreating')
+                return
+    raise bad_request(f'container "{name}" in pod "{pod["metadata"]["name"]}" is waiting to start: ContainerCreating')

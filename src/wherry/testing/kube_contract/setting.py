@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from wherry.kube.errors import Forbidden, KubeError, NotFound
+from wherry.kube.errors import KubeError, NotFound
 from wherry.kube.protocol import Kube, Object, WatchEvent
 from wherry.kube.resources import NAMESPACES, Resource
 from wherry.seams import SystemIds
@@ -72,7 +72,8 @@ class Place:
         async def attempt() -> bool:
             try:
                 created.append(await self.kube.create(obj))
-            except Forbidden as error:
+            except KubeError as error:
+                # Forbidden, or (before 1.24) a server timeout while the account has no token yet.
                 if "serviceaccount" not in error.message.lower().replace(" ", ""):
                     raise
                 return False
