@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,6 +33,45 @@ def succeed(task: ScriptedTask) -> Result:
     return Commit(values, artifacts, log=f"log of {task.path} {task.attempt}\n")
 
 
+class Crashed(BaseException):
+    """The server process is gone."""
+
+
+class Faults:
+    """Counts every call that the driver makes to the world; `before` and `after` are told of each and may raise."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.before: Callable[[int, str], None] = lambda number, name: None
+        self.after: Callable[[int, str], None] = lambda number, name: None
+
+    def wrap(self, target: Any) -> Any:
+        return _Faulty(target, self)
+
+
+class _Faulty:
+    """Stands before a database, a `Kube` or a store; its coroutines pass by the faults."""
+
+    def __init__(self, target: Any, faults: Faults) -> None:
+        self._target = target
+        self._faults = faults
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def call(*args: Any, **more: Any) -> Any:
+            self._faults.calls.append(name)
+            number = len(self._faults.calls)
+            self._faults.before(number, name)
+            result = await found(*args, **more)
+            self._faults.after(number, name)
+            return result
+
+        return call
+
+
 class Lab:
     """A home in a folder; `pipelines()` is a server over it, and may be entered again after a crash."""
 
@@ -39,6 +79,7 @@ class Lab:
         self.clock = SystemClock()
         self.ids = SystemIds()
         self.db = Database.open(folder / "wherry.db", clock=self.clock)
+        self.faults = Faults()
         self.store = LocalStore(folder / "artifacts")
         self.kube = EmbeddedKube(self.db, clock=self.clock, ids=self.ids)
         self.node = ScriptedNode(self.kube, succeed, clock=self.clock)
@@ -53,14 +94,15 @@ class Lab:
     @asynccontextmanager
     async def pipelines(self) -> AsyncIterator[Pipelines]:
         async with Pipelines(
-            db=self.db,
-            kube=self.kube,
-            store=self.store,
+            db=self.faults.wrap(self.db),
+            kube=self.faults.wrap(self.kube),
+            store=self.faults.wrap(self.store),
             clock=self.clock,
             ids=self.ids,
             identify=self.identify,
             window=self.window,
             timers=self.timers,
+            pause_s=0.01,
         ) as pipelines:
             yield pipelines
 
@@ -98,6 +140,18 @@ class Lab:
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     return Lab(tmp_path)
+
+
+@pytest.fixture
+def make_lab() -> Callable[[Path], Lab]:
+    """Makes labs in folders of their own, for tests that need many."""
+    return Lab
+
+
+@pytest.fixture
+def crashed() -> type[BaseException]:
+    """What a fault raises to kill the server."""
+    return Crashed
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from wherry.pipelines.launching import Launcher
 from wherry.pipelines.ledger import NO_FACTS, RUN_FINAL, Batch, Facts
 from wherry.pipelines.pods import SELECTOR, Identity, attempt_of, pod_name
 from wherry.pipelines.recovery import Recovered, recover
-from wherry.pipelines.tracking import TROUBLE_PAUSE_S, Timers, Tracker
+from wherry.pipelines.tracking import PAUSE_S, Timers, Tracker
 from wherry.pipelines.verdicts import vanished
 from wherry.seams import Clock
 from wherry.storage import runs
@@ -67,7 +67,7 @@ class Driver:
     """All live runs of one database.  `async with`: entering recovers and starts, leaving stops (pods go on).
 
     `home` makes pod names differ between homes that share a cluster; `window` is how many pods may exist at once, of
-    which a run's own `parallelism` caps its share.
+    which a run's own `parallelism` caps its share; `pause_s` is waited after an outside failure.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Driver:
         launcher: Launcher,
         window: int,
         timers: Timers | None = None,
+        pause_s: float = PAUSE_S,
     ) -> None:
         self.lives: dict[str, LiveRun] = {}
         self.window = max(window, 1)
@@ -90,7 +91,8 @@ class Driver:
         self._clock = clock
         self._home = home
         self._launcher = launcher
-        self._tracker = Tracker(self, kube, store, clock)
+        self._tracker = Tracker(self, kube, store, clock, pause_s)
+        self._pause_s = pause_s
         self._given_timers = timers
         self._aloft = 0
         self._dirty: dict[LiveRun, None] = {}
@@ -355,7 +357,7 @@ class Driver:
             except (KubeError, StorageError) as error:
                 if isinstance(error, UriRefused):
                     return _refused(flight, "UriRefused", str(error))
-                await asyncio.sleep(TROUBLE_PAUSE_S)
+                await asyncio.sleep(self._pause_s)
             except WherryError as error:
                 return _refused(flight, type(error).__name__, str(error))
             except Exception:  # noqa: BLE001 - the boundary: a fault of ours fails one task, not all runs
@@ -397,7 +399,7 @@ class Driver:
             except NotFound:
                 return
             except (KubeError, StorageError):
-                await asyncio.sleep(TROUBLE_PAUSE_S)
+                await asyncio.sleep(self._pause_s)
             else:
                 return
 
@@ -432,7 +434,7 @@ class Driver:
     async def _start_over(self, live: LiveRun) -> None:
         """Read a run again whose last decisions could not be written."""
         while True:
-            await asyncio.sleep(TROUBLE_PAUSE_S)
+            await asyncio.sleep(self._pause_s)
             try:
                 row = await self._db.read(lambda tx: runs.get(tx, live.info.run_id))
                 if row is not None and row.state in runs.UNFINISHED:
@@ -445,7 +447,7 @@ class Driver:
 
     async def _recover(self, row: runs.RunRow, pods: list[Object]) -> None:
         """Take up a run where its rows, pods and commit records are."""
-        found = await recover(self._db, self._store, row, self.window, self._clock.time())
+        found = await recover(self._db, self._store, row, window=self.window, now=self._clock.time())
         self._take(found.live)
         if not found.started:
             self.post(found.live, Begin())

@@ -52,7 +52,8 @@ class Inspector:
     async def _engine(self, row: RunRow, live: LiveRun | None) -> Run:
         if live is not None:
             return live.engine
-        return (await recover(self._db, self._store, row, 1, self._clock.time())).live.engine
+        found = await recover(self._db, self._store, row, window=1, now=self._clock.time(), for_views=True)
+        return found.live.engine
 
 
 def _began(task: tasks.TaskRow) -> tuple[float, int, str]:

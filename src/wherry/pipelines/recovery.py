@@ -56,8 +56,13 @@ def run_options(options: SubmitOptions, window: int) -> RunOptions:
     return RunOptions(keep_going=options.keep_going, window=max(2 * window, 32))
 
 
-async def recover(db: Database, store: ArtifactStore, row: runs.RunRow, window: int, now: float) -> Recovered:
-    """The run of `row` from its document and task rows.  Raises StorageError, IRError."""
+async def recover(
+    db: Database, store: ArtifactStore, row: runs.RunRow, *, window: int, now: float, for_views: bool = False
+) -> Recovered:
+    """The run of `row` from its document and task rows; `for_views` makes the inputs of finished tasks resolvable.
+
+    Raises StorageError, IRError.
+    """
 
     def load(tx: Tx) -> tuple[bytes, list[tasks.TaskRow]]:
         return runs.document(tx, row.document), tasks.of_run(tx, row.number)
@@ -76,6 +81,7 @@ async def recover(db: Database, store: ArtifactStore, row: runs.RunRow, window: 
         row.generation,
         [_row(task) for task in rows],
         state=RunState(row.state),
+        for_views=for_views,
     )
     live = LiveRun(row.number, info, options, engine, row.root)
     limit_s = deadline_of(document)

@@ -27,7 +27,7 @@ from wherry.pipelines.launching import Launcher
 from wherry.pipelines.pods import Identity, pod_name
 from wherry.pipelines.recovery import deadline_of, recover
 from wherry.pipelines.templates import EnvRequest
-from wherry.pipelines.tracking import Timers
+from wherry.pipelines.tracking import PAUSE_S, Timers
 from wherry.seams import Clock, Ids, iso
 from wherry.storage import history, meta, runs, tasks
 from wherry.storage.artifacts import ArtifactStore, attempt_root, run_root
@@ -37,7 +37,7 @@ Identify = Callable[[str, EnvRequest | None], Awaitable[str]]
 """The identity of an image's environment, for cache keys: `(image, what the annotation asks for)`."""
 
 EVENTS_AT_ONCE = 1000
-PAUSE_S = 0.02
+BATCH_S = 0.02
 """A follower reads at most this often, so that a busy run is told in batches; the end is told at once."""
 POLL_S = 0.2
 """How often a follower looks when nobody can wake it."""
@@ -65,6 +65,7 @@ class Pipelines:
         window: int,
         home: str = "",
         timers: Timers | None = None,
+        pause_s: float = PAUSE_S,
     ) -> None:
         self._db = db
         self._kube = kube
@@ -75,6 +76,7 @@ class Pipelines:
         self._window = window
         self._home = home
         self._timers = timers
+        self._pause_s = pause_s
         self._inspector = Inspector(db, store, clock)
 
     async def __aenter__(self) -> Self:
@@ -88,6 +90,7 @@ class Pipelines:
             launcher=Launcher(self._db, self._kube, self._store, self._identify),
             window=self._window,
             timers=self._timers,
+            pause_s=self._pause_s,
         )
         await self._driver.__aenter__()
         return self
@@ -194,7 +197,7 @@ class Pipelines:
         row = await self._find(run)
         if row.state not in ("FAILED", "CANCELED") or row.id in self._driver.lives:
             raise UsageError(f"run {row.id} is {row.state}: only a run that failed or was canceled can be retried")
-        found = await recover(self._db, self._store, row, self._driver.window, self._clock.time())
+        found = await recover(self._db, self._store, row, window=self._driver.window, now=self._clock.time())
         if found.live.deadline_s is not None:
             found.live.deadline_s = deadline_of(found.document)
         changed = found.live.changed
@@ -254,10 +257,12 @@ class Pipelines:
             if found is not None and found.kind == "task":
                 identity = Identity(row.id, task_path, found.attempt, found.incarnation)
                 name = pod_name(self._home, identity)
+                wrote = False
                 try:
                     chunks = self._kube.logs(name, row.namespace, container="main", follow=follow, tail=tail)
                     async with aclosing(chunks):
                         async for chunk in chunks:
+                            wrote = True
                             yield chunk
                 except (NotFound, BadRequest):
                     root = attempt_root(row.root, task_path, found.attempt, found.incarnation)
@@ -267,7 +272,8 @@ class Pipelines:
                                 yield chunk
                         return
                 else:
-                    return
+                    if wrote:  # else it may be a pod that waits for its node: its log is empty, not refused
+                        return
                 if found.phase in views.FINAL_TASK:
                     return
             elif found is None and not await self._inspector.has_task(row, live, task_path):
@@ -326,7 +332,7 @@ async def _next_change(live: LiveRun | None, changed: asyncio.Event | None) -> N
     await changed.wait()
     if not live.over:
         try:
-            async with asyncio.timeout(PAUSE_S):
+            async with asyncio.timeout(BATCH_S):
                 await live.ended.wait()
         except TimeoutError:
             return

@@ -24,7 +24,7 @@ from wherry.storage.errors import ArtifactMissing, StorageError
 
 ANNOUNCE_AFTER_S = 0.1
 """How long a task must have been running before that is written down: shorter ones cost one transition less."""
-TROUBLE_PAUSE_S = 1.0
+PAUSE_S = 1.0
 """Before the database, the store or the API server is asked again after it failed."""
 
 
@@ -55,11 +55,12 @@ class Owner(Protocol):
 class Tracker:
     """The pods of all flights that are launching or aloft, by namespace and name."""
 
-    def __init__(self, owner: Owner, kube: Kube, store: ArtifactStore, clock: Clock) -> None:
+    def __init__(self, owner: Owner, kube: Kube, store: ArtifactStore, clock: Clock, pause_s: float) -> None:
         self._owner = owner
         self._kube = kube
         self._store = store
         self._clock = clock
+        self._pause_s = pause_s
         self._flights: dict[tuple[str, str], Flight] = {}
 
     def track(self, flight: Flight) -> None:
@@ -86,7 +87,7 @@ class Tracker:
             except Gone:
                 version = await self._catch_up()
             except KubeError:
-                await asyncio.sleep(TROUBLE_PAUSE_S)
+                await asyncio.sleep(self._pause_s)
                 version = await self._catch_up()
 
     async def _catch_up(self) -> str:
@@ -135,7 +136,7 @@ class Tracker:
                 if flight.stage is not Stage.LANDED:
                     self.judge(flight, vanished(flight.name))
             except (KubeError, StorageError):
-                await asyncio.sleep(TROUBLE_PAUSE_S)
+                await asyncio.sleep(self._pause_s)
                 continue
             return
 
@@ -152,7 +153,7 @@ class Tracker:
             except ArtifactMissing:
                 break
             except StorageError:
-                await asyncio.sleep(TROUBLE_PAUSE_S)
+                await asyncio.sleep(self._pause_s)
             else:
                 over = Over(parse_record(data), over.lost, over.error, over.started_at, over.finished_at)
                 break

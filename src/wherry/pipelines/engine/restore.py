@@ -112,11 +112,13 @@ def _place(run: Run, row: Row) -> tuple[TaskPlan | None, str]:
         return None, ""
     parent = parent_path(row.path)
     group = run.nodes[parent]
-    if isinstance(group, Dag):
-        return group.component.by_name[last_name(row.path)], parent
-    assert isinstance(group, Loop)
-    group.next = max(group.next, int(last_name(row.path)) + 1)
-    return group.task, parent
+    if row.path.endswith("]"):
+        if isinstance(group, Loop):
+            group.next = max(group.next, int(last_name(row.path)) + 1)
+        return group.task, parent
+    # A group that was passed over in this life may have children from an earlier one.
+    component = run.plan.root if group.task is None else group.task.component
+    return component.by_name[last_name(row.path)], parent
 
 
 def _recount(run: Run, group: Dag | Loop) -> None:
