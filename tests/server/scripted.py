@@ -16,14 +16,17 @@ from wherry.seams import Clock, Ids
 from wherry.server.app import Parts
 from wherry.settings import Home, ServerSettings
 
+FINISHED = {"id": 1, "event": "run-finished", "state": "SUCCEEDED"}
+
 
 class ScriptedRuns:
-    """Runs in a dict; `script(run id)` gives the events of a run, the last of which finishes it."""
+    """Runs in a dict; `events_of` tells the events of a run ("*": of any), `after_retry` those that follow a retry."""
 
     def __init__(self) -> None:
         self.runs: dict[str, dict[str, Any]] = {}
         self.events_of: dict[str, list[dict[str, Any]]] = {}
         self.calls: list[tuple[Any, ...]] = []
+        self.after_retry: list[dict[str, Any]] = []
         self.going = 0
         self.more = asyncio.Event()
         self.left = threading.Event()
@@ -55,10 +58,11 @@ class ScriptedRuns:
     async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]:
         if run not in self.runs:
             raise NoSuchRun(f"no run {run!r}")
-        return self.runs[run]
+        view = self.runs[run]
+        return view if with_tasks else _alone(view)
 
     async def list(self, *, limit: int = 100, before: str | None = None) -> list[dict[str, Any]]:
-        newest = list(reversed(self.runs.values()))
+        newest = [_alone(view) for view in reversed(self.runs.values())]
         start = next((i + 1 for i, view in enumerate(newest) if view["id"] == before), 0)
         return newest[start : start + limit]
 
@@ -77,7 +81,8 @@ class ScriptedRuns:
         return []
 
     async def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]:
-        for event in self.events_of.get(run, [{"id": 1, "event": "run-finished", "state": "SUCCEEDED"}]):
+        told = self.events_of.get(run) or self.events_of.get("*") or [FINISHED]
+        for event in told + (self.after_retry if ("retry", run) in self.calls else []):
             if event["event"] == "wait":
                 try:
                     await self.more.wait()
@@ -95,6 +100,10 @@ class ScriptedRuns:
             raise UsageError(f"run {run} has no task {task_path!r}")
         for data in (b"one\n", b"\xff\xfe two\n"):
             yield data
+
+
+def _alone(view: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in view.items() if key != "tasks"}
 
 
 class CodeInMemory:

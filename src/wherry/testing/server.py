@@ -50,7 +50,6 @@ class ServerThread:
         self._ready.wait()
         if self._error is not None:
             self._thread.join()
-            os.close(self._lock)
             raise self._error
         return self
 
@@ -60,7 +59,6 @@ class ServerThread:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
-        os.close(self._lock)
         if self._error is not None and error is None:
             raise self._error
 
@@ -70,6 +68,7 @@ class ServerThread:
         except BaseException as error:  # noqa: BLE001 - the boundary of the thread: raised again in the test's own
             self._error = error
         finally:
+            os.close(self._lock)
             self._ready.set()
 
     async def _serve(self) -> None:
