@@ -41,8 +41,8 @@ RUN_ALL = """
 import json, os, sys, time
 from wherry.runtime import main
 main.preload()
-slept, now = [], time.time  # some of these functions only wait: their sleep moves their clock
-time.sleep, time.time = slept.append, lambda: now() + sum(slept)
+begin, now = time.time(), time.time  # some of these functions only wait: their clock runs a thousand times as fast
+time.sleep, time.time = (lambda seconds: None), lambda: begin + 1000 * (now() - begin)
 for line in sys.stdin:
     job = json.loads(line)
     pid = os.fork()
