@@ -65,9 +65,10 @@ class _Faulty:
             self._faults.calls.append(name)
             number = len(self._faults.calls)
             self._faults.before(number, name)
-            result = await found(*args, **more)
-            self._faults.after(number, name)
-            return result
+            try:
+                return await found(*args, **more)
+            finally:
+                self._faults.after(number, name)
 
         return call
 

@@ -10,6 +10,7 @@ import pytest
 
 from wherry.kube.resources import PODS
 from wherry.pipelines.engine import ALLOWED, BIRTH
+from wherry.testing.clock import until
 from wherry.testing.scripted_node import Commit, Fail, Lose, Result, ScriptedTask
 
 FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "CACHED", "SKIPPED")
@@ -66,6 +67,18 @@ async def check(lab: Any, script: Script) -> None:
     assert (await lab.kube.list(PODS)).items == []
 
 
+async def collect_garbage(lab: Any) -> None:
+    """While no server watches, everything ends, and the cluster clears away pods that have ended."""
+
+    async def all_ended() -> bool:
+        pods = (await lab.kube.list(PODS)).items
+        return all(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in pods)
+
+    await until(all_ended)
+    for pod in (await lab.kube.list(PODS)).items:
+        await lab.kube.delete(PODS, pod["metadata"]["name"], "default")
+
+
 async def live_through(lab: Any, docs: Any, at: int, when: str, crashed: type[BaseException]) -> bool:
     """Run the story with a server that dies at its call number `at`; whether it got that far."""
     script = Script()
@@ -87,7 +100,7 @@ async def live_through(lab: Any, docs: Any, at: int, when: str, crashed: type[Ba
                     await pipelines.submit(story(docs), arguments={}, run_id=run_id)
                     await lab.finish(pipelines, run_id)
             except* crashed:
-                pass
+                await collect_garbage(lab)
     await check(lab, script)
     return bool(deaths)
 
