@@ -13,7 +13,7 @@ from typing import Any
 
 from wherry import ir
 from wherry.pipelines import engine
-from wherry.pipelines.engine import Change, Delta, Phase, Row, Run, RunInfo, RunOptions, RunState
+from wherry.pipelines.engine import Change, Delta, Row, Run, RunInfo, RunOptions, RunState
 from wherry.pipelines.engine.model import ALLOWED, BIRTH, FINAL, RUN_NEXT
 from wherry.pipelines.engine.resolve import Resolved
 

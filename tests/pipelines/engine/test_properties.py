@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.pipelines.engine.build import Out, Outer, Pipeline, task
 from tests.pipelines.engine.drive import Broke, Harness, snapshot
+
 from wherry import ir
 from wherry.pipelines import engine
 from wherry.pipelines.engine import Change, Delta, RunOptions

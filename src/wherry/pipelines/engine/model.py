@@ -131,8 +131,8 @@ class Change(NamedTuple):
     `phase_from` None: the attempt's row is made now (with `attempt`, `kind`, `tries`, `generation`), in `phase_to`,
     one of `BIRTH`'s.  Else `(phase_from, phase_to)` is in `ALLOWED`.  `outputs` is set for leaves that succeed;
     what DAGs, loops and iterations put out follows from it.  `generation` is the run's.  `tries` counts a leaf's
-    attempts under the retry policy (1, 2, ...); of a DAG, loop or iteration it says which of its lives this is: children
-    with a generation below `tries - 1` are of an earlier one.  Both never change and are kept in the row for `restore`.
+    attempts under the retry policy (1, 2, ...); of a DAG, loop or iteration it says which of its lives this is:
+    children with a generation below `tries - 1` are of an earlier one.  Both are kept in the row for `restore`.
     """
 
     path: Path
