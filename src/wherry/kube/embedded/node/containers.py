@@ -47,24 +47,34 @@ class Place(NamedTuple):
 Sources = Mapping[Reference, Object | None]
 
 
+def mapping(value: Any) -> dict[str, Any]:
+    """The mapping at an optional field, empty when it is absent or null."""
+    return value or {}
+
+
+def items(value: Any) -> list[dict[str, Any]]:
+    """The list of mappings at an optional field, empty when it is absent or null."""
+    return value or []
+
+
 def containers(pod: Object) -> list[dict[str, Any]]:
     """Init containers, then containers."""
     spec = pod["spec"]
-    return [*spec.get("initContainers", ()), *spec["containers"]]
+    return [*items(spec.get("initContainers")), *items(spec["containers"])]
 
 
 def references(pod: Object) -> set[Reference]:
     """The config maps and secrets that the pod's environment and volumes name."""
     found: set[Reference] = set()
     for container in containers(pod):
-        for entry in container.get("envFrom", ()):
+        for entry in items(container.get("envFrom")):
             found.update(_named(entry, "configMapRef", "secretRef", "name"))
-        for entry in container.get("env", ()):
-            found.update(_named(entry.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef", "name"))
-    for volume in pod["spec"].get("volumes", ()):
+        for entry in items(container.get("env")):
+            found.update(_named(mapping(entry.get("valueFrom")), "configMapKeyRef", "secretKeyRef", "name"))
+    for volume in items(pod["spec"].get("volumes")):
         found.update(_named(volume, "configMap", "", "name"))
         found.update(_named(volume, "", "secret", "secretName"))
-        for source in (volume.get("projected") or {}).get("sources") or ():
+        for source in items(mapping(volume.get("projected")).get("sources")):
             found.update(_named(source, "configMap", "secret", "name"))
     return found
 
@@ -85,9 +95,9 @@ def data_of(sources: Sources, reference: Reference, *, optional: bool) -> dict[s
             return None
         raise ConfigError(f'{resource.plural.removesuffix("s")} "{name}" not found')
     if resource == CONFIGMAPS:
-        found = {key: text.encode() for key, text in (obj.get("data") or {}).items()}
-        return found | {key: _decoded(text) for key, text in (obj.get("binaryData") or {}).items()}
-    return {key: _decoded(text) for key, text in (obj.get("data") or {}).items()}
+        found = {key: text.encode() for key, text in mapping(obj.get("data")).items()}
+        return found | {key: _decoded(text) for key, text in mapping(obj.get("binaryData")).items()}
+    return {key: _decoded(text) for key, text in mapping(obj.get("data")).items()}
 
 
 def _decoded(text: str) -> bytes:
@@ -100,7 +110,7 @@ def _decoded(text: str) -> bytes:
 def environment(pod: Object, container: Mapping[str, Any], sources: Sources, place: Place) -> dict[str, str]:
     """The container's declared variables, expanded.  Raises ConfigError."""
     found: dict[str, str] = {}
-    for entry in container.get("envFrom", ()):
+    for entry in items(container.get("envFrom")):
         for kind in ("configMapRef", "secretRef"):
             reference = entry.get(kind)
             if reference is not None:
@@ -109,7 +119,7 @@ def environment(pod: Object, container: Mapping[str, Any], sources: Sources, pla
                 data = data_of(sources, key, optional=bool(reference.get("optional"))) or {}
                 prefix = entry.get("prefix", "")
                 found.update((prefix + name, value.decode("utf-8", "surrogateescape")) for name, value in data.items())
-    for entry in container.get("env", ()):
+    for entry in items(container.get("env")):
         source = entry.get("valueFrom")
         if source is None:
             value = entry.get("value") or ""
@@ -150,9 +160,9 @@ def field(pod: Object, path: str, place: Place) -> str:
     metadata = pod["metadata"]
     subscript = _SUBSCRIPT.fullmatch(path)
     if subscript is not None:
-        return (metadata.get(subscript[1]) or {}).get(subscript[2], "")
+        return mapping(metadata.get(subscript[1])).get(subscript[2], "")
     if path in ("metadata.labels", "metadata.annotations"):
-        pairs = sorted((metadata.get(path.rpartition(".")[2]) or {}).items())
+        pairs = sorted(mapping(metadata.get(path.rpartition(".")[2])).items())
         return "\n".join(f'{key}="{_quoted(value)}"' for key, value in pairs)
     simple = {
         "metadata.name": metadata["name"],
@@ -182,8 +192,8 @@ def resource_field(pod: Object, container: Mapping[str, Any], reference: Mapping
     group, _, resource = reference["resource"].partition(".")
     if group not in ("limits", "requests"):
         raise ConfigError(f"unsupported container resource: {reference['resource']}")
-    resources = container.get("resources") or {}
-    quantity = (resources.get(group) or {}).get(resource)
+    resources = mapping(container.get("resources"))
+    quantity = mapping(resources.get(group)).get(resource)
     if quantity is None:
         whole: dict[str, int] = {"cpu": place.cpu, "memory": place.memory_bytes}
         quantity = whole.get(resource, 0) if group == "limits" else 0
@@ -193,8 +203,8 @@ def resource_field(pod: Object, container: Mapping[str, Any], reference: Mapping
 
 def command_line(container: Mapping[str, Any], environ: Mapping[str, str], place: Place) -> list[str] | None:
     """Command and args, expanded; None for the in-task runtime, which a zygote runs.  Raises ConfigError."""
-    command = container.get("command") or []
-    args = container.get("args") or []
+    command: list[str] = list(container.get("command") or ())
+    args: list[str] = list(container.get("args") or ())
     if command == TASK_COMMAND and not args:
         return None
     if not command:

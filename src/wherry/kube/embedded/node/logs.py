@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import BinaryIO
 
 from wherry.kube.embedded.node.records import Attempt, Folder
@@ -56,12 +56,11 @@ class LogIndex:
 
 
 class LogBook:
-    """All logs of the node; `running` says whether an attempt still writes."""
+    """All logs of the node; those that are watched still grow."""
 
-    def __init__(self, pods: str, clock: Clock, attempts: Callable[[str, str], list[tuple[Attempt, bool]]]) -> None:
+    def __init__(self, pods: str, clock: Clock) -> None:
         self._pods = pods
         self._clock = clock
-        self._attempts = attempts
         self._watched: dict[Attempt, LogIndex] = {}
 
     def watch(self, attempt: Attempt) -> None:
@@ -154,7 +153,7 @@ class LogBook:
 
 def _stamped(data: bytes, offset: int, index: LogIndex, default: float) -> bytes:
     parts: list[bytes] = []
-    for line in data.splitlines(keepends=True) if b"\r" not in data else _lines(data):
+    for line in _lines(data):
         offset += len(line)
         parts.append(iso(index.time_of(offset - 1, default)).encode() + b" " + line)
     return b"".join(parts)

@@ -43,9 +43,8 @@ def members(attempt_id: str, tag: str, pid: int) -> list[int]:
         if len(fields) < 20 or fields[0] == b"Z":
             continue
         parents[candidate] = int(fields[1])
-        if int(fields[3]) == pid or read(f"/proc/{entry}/comm").strip() == tag.encode():
-            found.add(candidate)
-        elif marker in read(f"/proc/{entry}/environ").split(b"\0"):
+        named = read(f"/proc/{entry}/comm").strip() == tag.encode()
+        if named or int(fields[3]) == pid or marker in read(f"/proc/{entry}/environ").split(b"\0"):
             found.add(candidate)
     grown = True
     while grown:

@@ -20,6 +20,7 @@ import os
 import runpy
 import select
 import signal
+import site
 import socket
 import sys
 import threading
@@ -86,6 +87,7 @@ class Zygote:
         self.listener = listener
         self.path = path
         self.idle_s = idle_s
+        self.pid = os.getpid()
         self.server: socket.socket | None = None
         self.unread = b""
         self.unsent = bytearray()
@@ -174,7 +176,7 @@ class Zygote:
         self.untold = []
         children = [attempt.facts() for attempt in self.live.values()]
         children += [attempt.facts() for attempt in self.ending.values()]
-        self._tell({"op": "hello", "pid": os.getpid(), "attempts": children})
+        self._tell({"op": "hello", "pid": self.pid, "attempts": children})
         return None
 
     def _drain(self) -> dict[str, Any] | None:
@@ -183,9 +185,12 @@ class Zygote:
             task = self._receive()
             if task is not None:
                 return task
-            if self.server is not None and not select.select([self.server], [], [], 0)[0]:
+            if not self._has_more():
                 self._drop_server()
         return None
+
+    def _has_more(self) -> bool:
+        return self.server is not None and bool(select.select([self.server], [], [], 0)[0])
 
     def _drop_server(self) -> None:
         if self.server is not None:
@@ -246,6 +251,7 @@ class Zygote:
         if _LINUX and os.stat("/proc/self/task").st_nlink != 3:
             self._tell({"op": "failed", "id": request["id"], "message": "the zygote has more than one thread"})
             return False
+        request["zygote"] = self.pid
         try:
             pid = os.fork()
         except OSError as problem:
@@ -468,6 +474,8 @@ def prepare(task: dict[str, Any]) -> None:
         os.mkdir(task["dir"])
     except FileExistsError:
         pass
+    if os.getppid() != task["zygote"]:
+        os._exit(START_FAILED)  # the zygote was killed just now; whoever asked has to think that we never began
     os.mkdir(scratch)
     log = os.open(scratch + ".log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
@@ -496,7 +504,7 @@ def perform(task: dict[str, Any]) -> int:
             os.execvpe(task["argv"][0], task["argv"], os.environ)
         except FileNotFoundError:
             raise OSError(errno.ENOENT, "executable file not found in $PATH", task["argv"][0]) from None
-    sys.argv = [sys.path[0]]
+    sys.argv = [task["name"]]
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed task loses no whole line
     gc.enable()
     run: Callable[[Any], int] = importlib.import_module("wherry.runtime.main").run
@@ -567,14 +575,16 @@ def _become_reaper() -> None:
 
 
 def main() -> None:
-    """`zygote.py CONFIG`: a JSON object of fd (the listening socket), path (of that socket), runtime (put on sys.path)
-    and idle_s (how long it stays without server and attempts)."""
+    """`zygote.py CONFIG`: a JSON object of fd (the listening socket), path (of that socket), runtime (put on sys.path),
+    sites (site folders that -I leaves out) and idle_s (how long it stays without server and attempts)."""
     config = json.loads(sys.argv[1])
+    for folder in config["sites"]:
+        site.addsitedir(folder)
     sys.path.insert(0, config["runtime"])
     for name in _PRELOAD.split():
         importlib.import_module(name)
     try:
-        importlib.import_module("wherry.runtime.main")
+        importlib.import_module("wherry.runtime.main").preload()
     except ImportError:
         pass  # said by each task that needs it, where the user looks
     _become_reaper()

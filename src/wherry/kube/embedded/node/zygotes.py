@@ -44,11 +44,12 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Home(NamedTuple):
-    """What a zygote is started with: interpreter, its key (part of the socket's name) and environment variables."""
+    """What a zygote is started with: interpreter, its key (part of the socket's name), environment, site folders."""
 
     python: str
     key: str
     environ: Mapping[str, str]
+    sites: tuple[str, ...] = ()
 
 
 _decode = msgspec.json.Decoder(Message).decode
@@ -244,7 +245,7 @@ class Zygotes:
             os.chmod(path, 0o600)
             listener.listen(_BACKLOG)
             fd = listener.fileno()
-            config = {"fd": fd, "path": path, "runtime": self._runtime, "idle_s": self._idle_s}
+            config = {"fd": fd, "path": path, "runtime": self._runtime, "idle_s": self._idle_s, "sites": home.sites}
             argv = [home.python, "-I", "-X", "utf8", SOURCE, _encode(config).decode()]
             log = os.open(self._log(home.key), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             os.set_inheritable(fd, True)  # only this one: every descriptor that Python makes is closed by exec
