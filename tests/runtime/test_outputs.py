@@ -119,6 +119,10 @@ def test_metadata_merges_and_stays_strict_json(tmp_path: Path) -> None:
     }
     with pytest.raises(OutputError, match="metadata of output artifact 'out' is not JSON"):
         make(tmp_path, {"metadata": {"x": object()}})
+    circle: dict[str, Any] = {}
+    circle["self"] = circle
+    with pytest.raises(OutputError, match="metadata of output artifact 'out' is not JSON"):
+        make(tmp_path, {"metadata": circle})
 
 
 def test_content_elsewhere_is_brought_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

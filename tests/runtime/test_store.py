@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def test_one_of_many_writers_wins(tmp_path: Path) -> None:
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
     assert sorted(codes) == [0] + [1] * 7
     assert Path(uri).read_bytes() == bytes([codes.index(0)]) * 10_000
+    assert [path.name for path in tmp_path.iterdir()] == ["record"]
+
+
+def test_file_systems_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    uri = str(tmp_path / "record")
+    assert store_for(uri).create(uri, b"first")
+    assert not store_for(uri).create(uri, b"second")
+    assert Path(uri).read_bytes() == b"first"
     assert [path.name for path in tmp_path.iterdir()] == ["record"]
 
 

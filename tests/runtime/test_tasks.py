@@ -148,16 +148,17 @@ def box():
     task = on(workshop, minor).function(
         """
         def f() -> str:
-            import os
+            import os, subprocess, sys
             from mine import steps
             text = open(os.path.join(os.path.dirname(steps.__file__), "data.txt")).read()
-            return f"{steps.add(1, 2)} {steps.add.python_func(2, 2)} {text}"
+            started = subprocess.run([sys.executable, "-c", "import mine; print('there too')"], capture_output=True)
+            return f"{steps.add(1, 2)} {steps.add.python_func(2, 2)} {text} {started.stdout.decode().strip()}"
         """,
         types={"Output": "STRING"},
         code={"uri": str(archive), "sha256": hashlib.sha256(archive.read_bytes()).hexdigest()},
     )
     for _ in range(2):  # the second finds it extracted and compiled
-        assert workshop.run(task).outputs["parameters"] == {"Output": "3 4 seven"}
+        assert workshop.run(task).outputs["parameters"] == {"Output": "3 4 seven there too"}
         Path(task["commit"]).unlink()
 
 

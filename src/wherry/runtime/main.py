@@ -137,7 +137,10 @@ def _prepare_process(task: Task, environ: Mapping[str, str]) -> None:
     os.environ["_KFP_RUNTIME"] = "true"
     os.environ.pop(descriptor.TASK_VARIABLE, None)  # nothing that the user's own processes should inherit
     if task.code:
-        sys.path.insert(0, source.code_folder(task.code, environ))
+        folder = source.code_folder(task.code, environ)
+        sys.path.insert(0, folder)
+        given = environ.get("PYTHONPATH")  # for the Pythons that user code starts: `torchrun`, `python -m mine.train`
+        os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{given}" if given else folder
     if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _stop)  # the kernel drops a default SIGTERM to process 1 of a container
 

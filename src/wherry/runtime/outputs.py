@@ -224,10 +224,12 @@ def _strict_json(name: str, metadata: dict[str, Any]) -> dict[str, Any]:
         return metadata
     try:
         json.dumps(metadata, allow_nan=False)
-    except ValueError:
-        return _finite(metadata)
-    except TypeError as error:
-        raise OutputError(f"The metadata of output artifact '{name}' is not JSON: {error}") from None
+    except (TypeError, ValueError):
+        try:
+            metadata = _finite(metadata)
+            json.dumps(metadata, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise OutputError(f"The metadata of output artifact '{name}' is not JSON: {error}") from None
     return metadata
 
 

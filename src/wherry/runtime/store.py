@@ -7,6 +7,7 @@ store, and so is `file:///path`.  A URI with a `..` component is refused.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from wherry.runtime.failures import TaskError
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
         def create(self, uri: str, data: bytes) -> bool:
             """Make an object, whole or not at all; False, and nothing changed, when there is one already."""
             ...
+
+
+_NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 
 
 class StoreError(TaskError):
@@ -69,12 +73,9 @@ class LocalStore:
                 _write_all(descriptor, data)
             finally:
                 os.close(descriptor)
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
+            return _appear(temporary, path, data)
         finally:
             os.unlink(temporary)
-        return True
 
 
 _STORES: dict[str, Store] = {"": LocalStore(), "file": LocalStore()}
@@ -120,6 +121,32 @@ def make_folder(path: str) -> None:
     """Make a folder, and those above it, unless it is there.  Raises OSError."""
     if path and not os.access(path, os.F_OK):
         os.makedirs(path, exist_ok=True)
+
+
+def _appear(temporary: str, path: str, data: bytes) -> bool:
+    """Give the finished file its name, unless something has it; False then."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _create_in_place(path, data)
+    return True
+
+
+def _create_in_place(path: str, data: bytes) -> bool:
+    """For file systems without hard links: still create-only, though a reader may meet a half-written file."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return False
+    try:
+        _write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
