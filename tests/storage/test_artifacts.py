@@ -63,8 +63,10 @@ def test_archive_makes_a_file_only_of_something(store: LocalStore) -> None:
         assert not await store.archive(uri, chunks(b"", b""))
         assert not await store.exists(uri)
         assert await store.archive(uri, chunks(b"", b"a\n", b"b\n"))
-        assert not await store.archive(uri, chunks(b"again"))
-        assert await store.read(uri) == b"a\nb\n"
+        assert await store.archive(uri, chunks(b"again"))
+        assert await store.read(uri) == b"again"
+        with pytest.raises(UriRefused):
+            await store.archive(child(store.root, "run") + "/../../x", chunks(b"a"))
 
     asyncio.run(main())
 

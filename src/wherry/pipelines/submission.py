@@ -23,6 +23,8 @@ from wherry.pipelines.templates import code_ref
 from wherry.pipelines.verdicts import PARAMETER_LIMIT_BYTES
 from wherry.storage.artifacts import ArtifactStore, child
 
+RESERVED = frozenset({"commit.json", "main.log"})
+"""Files that the runtime and the driver write beside the outputs of a task."""
 _RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME_LIMIT = 256
@@ -51,9 +53,11 @@ async def check(
 
 def _check_names(document: Document) -> None:
     """Output artifacts become file names."""
-    for component in document.pipeline.components.values():
+    for component_name, component in document.pipeline.components.items():
         for name in component.output_definitions.artifacts:
-            child("", name)
+            child(f"the outputs of {component_name}", name)
+            if name in RESERVED:
+                raise UsageError(f"the output of {component_name} cannot be called {name!r}: wherry writes such a file")
 
 
 async def _check_options(options: SubmitOptions, info: RunInfo, store: ArtifactStore) -> None:

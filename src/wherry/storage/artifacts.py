@@ -70,7 +70,7 @@ class ArtifactStore(Protocol):
         ...
 
     async def archive(self, uri: str, chunks: AsyncGenerator[bytes, None]) -> bool:
-        """Create the file from a stream, unless something lies there or the stream is empty; whether it was made."""
+        """Write the file from a stream, over an earlier one, but make none of an empty stream; whether it was made."""
         ...
 
     async def delete_tree(self, uri: str) -> None:
@@ -178,7 +178,7 @@ class LocalStore:
             raise _failed("read", uri, error) from error
 
     async def archive(self, uri: str, chunks: AsyncGenerator[bytes, None]) -> bool:
-        path = self._path(uri)
+        path = self._lexical(uri)
         first = b""
         try:
             async for first in chunks:
@@ -186,12 +186,10 @@ class LocalStore:
                     break
             if not first:
                 return False
-            with _new_file(path) as file:
+            with _truncated(path) as file:
                 file.write(first)
                 async for chunk in chunks:
                     file.write(chunk)
-        except FileExistsError:
-            return False
         except OSError as error:
             raise _failed("written", uri, error) from error
         return True
@@ -215,15 +213,35 @@ class LocalStore:
 
     def _path(self, uri: str) -> Path:
         """The path of a uri, with the folders above it resolved, so that no link leads out of the roots."""
+        lexical = self._lexical(uri)
+        parent, name = os.path.split(lexical)
+        real = os.path.realpath(parent)
+        if lexical not in self._roots and all(
+            not f"{real}/".startswith(os.path.realpath(root) + "/") for root in self._roots
+        ):
+            raise _outside(uri, self._root)
+        return Path(real, name)
+
+    def _lexical(self, uri: str) -> str:
+        """The path that a uri says, if that lies in a root; what links on the way do is not looked at."""
         lexical = os.path.normpath(uri)
         for root in self._roots:
-            if lexical == root or lexical.startswith(root + "/"):
-                parent, name = os.path.split(lexical)
-                real = os.path.realpath(parent) if lexical != root else parent
-                inside = lexical == root or f"{real}/".startswith(os.path.realpath(root) + "/")
-                if inside and "\0" not in uri:
-                    return Path(lexical if real == parent else os.path.join(real, name))
-        raise UriRefused(f"{uri} lies outside the artifact store", hint=f"The store is {self._root}.")
+            if (lexical == root or lexical.startswith(root + "/")) and "\0" not in uri:
+                return lexical
+        raise _outside(uri, self._root)
+
+
+def _outside(uri: str, root: str) -> UriRefused:
+    return UriRefused(f"{uri} lies outside the artifact store", hint=f"The store is {root}.")
+
+
+def _truncated(path: str) -> BinaryIO:
+    """The file at `path`, emptied, for writing; its folder is made if it is not there."""
+    try:
+        return open(path, "wb")
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return open(path, "wb")
 
 
 def seek_tail(file: BinaryIO, lines: int, *, piece_bytes: int = _PIECE_BYTES) -> None:
