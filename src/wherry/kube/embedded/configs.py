@@ -83,7 +83,9 @@ def _default_secret(obj: Object) -> None:
             key: base64.b64encode(value.encode()).decode() if isinstance(value, str) else value
             for key, value in cast("dict[str, Any]", texts).items()
         }
-        obj["data"] = {**(obj.get("data") or {}), **encoded}
+        data: Any = obj.get("data") or {}
+        if isinstance(data, dict):
+            obj["data"] = {**cast("dict[str, Any]", data), **encoded}
 
 
 def _validate_secret(obj: Object) -> list[Cause]:

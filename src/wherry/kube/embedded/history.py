@@ -78,7 +78,7 @@ class History:
         self._changes: list[Change] = []
         self._start = 0
         self._size_bytes = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: dict[asyncio.Future[None], None] = {}  # an ordered set
 
     @property
     def end(self) -> int:
@@ -95,7 +95,7 @@ class History:
         if len(changes) > self._trim_at_changes or self._size_bytes > self._trim_at_bytes:
             self._trim()
         if self._waiters:
-            waiters, self._waiters = self._waiters, []
+            waiters, self._waiters = self._waiters, {}
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
@@ -130,6 +130,9 @@ class History:
 
     async def changed(self) -> None:
         """Returns when the next change has been appended."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        await waiter
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters[waiter] = None
+        try:
+            await waiter
+        finally:
+            self._waiters.pop(waiter, None)

@@ -6,6 +6,7 @@ Made by the server (and by tests), handed to everyone as a `Kube`.  Invariant: e
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
@@ -57,10 +58,12 @@ class EmbeddedKube:
         self._shared = Shared()
         self._histories: dict[str, History] = {}
         self._expired_at = clock.monotonic()
+        self._started = False
+        self._starting = asyncio.Lock()
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """See `Kube.get`."""
-        if not self._histories:
+        if not self._started:
             await self._start()
         kind = self._registry.of_resource(resource)
         writes.require_namespace(kind, namespace)
@@ -80,7 +83,7 @@ class EmbeddedKube:
         continue_: str = "",
     ) -> ObjectList:
         """See `Kube.list`."""
-        if not self._histories:
+        if not self._started:
             await self._start()
         kind = self._registry.of_resource(resource)
         selection = select(kind, namespace, labels, fields)
@@ -93,7 +96,7 @@ class EmbeddedKube:
         """See `Kube.create`."""
         mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
-        if not self._histories:
+        if not self._started:
             await self._start()
         created = await self._write(lambda transaction: writes.create(transaction, kind, mine, self._ids))
         if kind.ttl_s is not None:
@@ -104,7 +107,7 @@ class EmbeddedKube:
         """See `Kube.replace`."""
         mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
-        if not self._histories:
+        if not self._started:
             await self._start()
         return await self._write(lambda transaction: writes.replace(transaction, kind, mine, subresource))
 
@@ -119,7 +122,7 @@ class EmbeddedKube:
         subresource: str = "",
     ) -> Object:
         """See `Kube.patch`."""
-        if not self._histories:
+        if not self._started:
             await self._start()
         kind = self._registry.of_resource(resource)
         mine = own(patch)
@@ -142,7 +145,7 @@ class EmbeddedKube:
         resource_version: str = "",
     ) -> Object | None:
         """See `Kube.delete`."""
-        if not self._histories:
+        if not self._started:
             await self._start()
         kind = self._registry.of_resource(resource)
         if propagation not in ("Background", "Foreground", "Orphan"):
@@ -164,7 +167,7 @@ class EmbeddedKube:
         `status` is merged into the pod's status in the same write.  Raises NotFound, Conflict (already bound, being
         deleted, or another uid).  Not part of `Kube`: the node agent's own entrance.
         """
-        if not self._histories:
+        if not self._started:
             await self._start()
         mine = own(status or {})
 
@@ -185,7 +188,7 @@ class EmbeddedKube:
         fields: str = "",
     ) -> AsyncGenerator[WatchEvent, None]:
         """See `Kube.watch`."""
-        if not self._histories:
+        if not self._started:
             await self._start()
         kind = self._registry.of_resource(resource)
         selection = select(kind, namespace, labels, fields)
@@ -242,8 +245,11 @@ class EmbeddedKube:
                 self._note_namespace(Change(0, "", name, None, body))
             self._histories = {kind.table: History(self._shared.version, self._window) for kind in self._registry.kinds}
 
-        await self._db.read(open_store)
-        await self._write(self._default_namespaces)
+        async with self._starting:
+            if not self._started:
+                await self._db.read(open_store)
+                await self._write(self._default_namespaces)
+                self._started = True
 
     def _default_namespaces(self, transaction: Transaction) -> None:
         for name in DEFAULT_NAMESPACES:

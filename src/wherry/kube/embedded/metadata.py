@@ -51,7 +51,8 @@ def begin(kind: Kind, obj: Object, ids: Ids, now: float) -> list[Cause]:
         raise bad_request("resourceVersion should not be set on objects to be created")
     for key in _SERVER_SET:
         metadata.pop(key, None)
-    if kind.resource.namespaced and not metadata.get("namespace"):
+    namespace = metadata.get("namespace")
+    if kind.resource.namespaced and (not namespace or not isinstance(namespace, str)):
         raise bad_request("an empty namespace may not be set during creation")
     metadata["uid"] = ids.uuid()
     metadata["creationTimestamp"] = timestamp(now)
