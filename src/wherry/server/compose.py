@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from wherry.kube.embedded import EmbeddedKube
-from wherry.kube.embedded.environments import Environments
-from wherry.kube.embedded.node import NodeAgent
+from wherry.kube.embedded.environments import RUNNING, Environments
+from wherry.kube.embedded.node import NodeAgent, machine
 from wherry.pipelines.service import Pipelines
 from wherry.pipelines.templates import code_ref
+from wherry.runtime import zipapp
 from wherry.seams import Clock, Ids
 from wherry.server.app import Parts
 from wherry.settings import Home, ServerSettings
@@ -37,9 +38,17 @@ async def parts(
     try:
         store = LocalStore(Path(home.artifacts))
         kube = EmbeddedKube(db, clock=clock, ids=ids)
-        environments = Environments(Path(home.path))
+        environments = Environments(Path(home.path), environ=os.environ)
         async with (
-            NodeAgent(kube, Path(home.path), clock=clock, ids=ids, environments=environments),
+            NodeAgent(
+                kube,
+                Path(home.path),
+                clock=clock,
+                environments=environments,
+                runtime=runtime(home),
+                capacity=machine(os.environ),
+                environ=os.environ,
+            ) as node,
             Pipelines(
                 db=db,
                 kube=kube,
@@ -50,6 +59,7 @@ async def parts(
                 window=max(LEAST_PODS, PODS_PER_CORE * (os.cpu_count() or 1)),
             ) as runs,
         ):
+            node.warm(await environments.ensure(f"python:{RUNNING}", ""))  # while the first run is on its way
             begun = clock.monotonic()
 
             def facts() -> dict[str, Any]:
@@ -58,6 +68,13 @@ async def parts(
             yield Parts(runs=runs, code=StoredCode(store), stopping=stopping, facts=facts)
     finally:
         db.close()
+
+
+def runtime(home: Home) -> Path:
+    """The in-task runtime as one file in the home; raises OSError."""
+    folder = Path(home.path, "run")
+    folder.mkdir(exist_ok=True)
+    return zipapp.build(folder)
 
 
 class StoredCode:

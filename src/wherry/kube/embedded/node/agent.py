@@ -187,7 +187,7 @@ class NodeAgent:
         node = obj["spec"].get("nodeName")
         if uid in self._done or node not in (None, "", NODE):
             return None
-        if (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        if mapping(obj.get("status")).get("phase") in ("Succeeded", "Failed"):
             self._done.add(uid)
             return None
         folder = Folder(self._folder, uid)
