@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.runtime.tasks import Workshop
 
 from wherry.runtime import zipapp
@@ -16,3 +17,7 @@ def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workshop(tmp_path: Path, pyz: Path) -> Workshop:
     return Workshop(tmp_path, pyz)
+
+
+settings.register_profile("loaded-machine", deadline=None)
+settings.load_profile("loaded-machine")
