@@ -38,7 +38,7 @@ class Starting:
             return
         said = b""
         try:
-            while readable((self._pipe,), START_LIMIT_S):
+            while not said.endswith(b"\n") and readable((self._pipe,), START_LIMIT_S):
                 data = os.read(self._pipe, 65536)
                 if not data:
                     break
@@ -81,7 +81,8 @@ def start(home: Home) -> Starting:
         (os.POSIX_SPAWN_DUP2, log, 2),
         (os.POSIX_SPAWN_DUP2, writer, 3),
     ]
-    os.set_inheritable(writer, True)  # where it is number 3 already, the copy is no copy and keeps its flag
+    if writer == 3:
+        os.set_inheritable(writer, True)  # the copy is no copy then, and keeps its flag
     try:
         pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
     except OSError as error:

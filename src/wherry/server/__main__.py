@@ -45,7 +45,7 @@ def say(ready: int, word: dict[str, object]) -> None:
     """Says the one word to who started us, who may be gone."""
     if ready >= 0:
         try:
-            os.write(ready, json.dumps(word).encode())
+            os.write(ready, json.dumps(word).encode() + b"\n")
         except BrokenPipeError:
             pass
         os.close(ready)
