@@ -1,7 +1,7 @@
 """Loads flows and says what became of them: documents, or the class of what refused them.
 
 Run as a script by the released kfp in its own environment, imported by the tests for wherry; so it imports neither at
-the top.  A flow's module-level components and pipelines are compiled; its functions `refuse_*` are called, and fail.
+the top.  A flow's module-level components and pipelines are compiled; its functions `refuse_*` and `make_*` are called.
 """
 
 from __future__ import annotations
@@ -26,22 +26,26 @@ def outcomes(folder):
                 spec.loader.exec_module(module)
                 for name, value in list(vars(module).items()):
                     if hasattr(value, "component_spec") and not isinstance(value, type):
-                        documents = [as_dict(value.pipeline_spec), as_dict(value.platform_spec)]
-                        found[f"{path.stem}/{name}"] = {"documents": documents}
-                    elif name.startswith("refuse_"):
-                        found[f"{path.stem}/{name}"] = refusal(value)
+                        found[f"{path.stem}/{name}"] = documents(value)
+                    elif name.startswith(("refuse_", "make_")):
+                        found[f"{path.stem}/{name}"] = outcome(value)
     finally:
         sys.path.remove(str(folder))
     return found
 
 
-def refusal(function):
-    """What a function is refused with."""
+def outcome(function):
+    """What a function makes, or what it is refused with."""
     try:
-        function()
+        made = function()
+        return {"refused": None, "message": ""} if made is None else documents(made)
     except Exception as error:
         return {"refused": type(error).__name__, "message": str(error)}
-    return {"refused": None, "message": ""}
+
+
+def documents(component):
+    """The documents of a component or pipeline."""
+    return {"documents": [as_dict(component.pipeline_spec), as_dict(component.platform_spec)]}
 
 
 def as_dict(document):

@@ -128,7 +128,7 @@ class PipelineArtifactChannel(_Named, PipelineChannel):
 class LoopArtifactArgument(PipelineArtifactChannel):
     """One artifact of the list that a loop runs over (`loop_items`)."""
 
-    def __init__(self, items: PipelineArtifactChannel) -> None:
+    def __init__(self, items: PipelineArtifactChannel, name: str) -> None:
         if not items.is_artifact_list:
             raise ValueError(
                 at(
@@ -136,7 +136,7 @@ class LoopArtifactArgument(PipelineArtifactChannel):
                     "Expected a list of artifacts as argument to `items`."
                 )
             )
-        super().__init__(f"{items.channel_name}-{LOOP_ITEM}", items.channel_type, items.channel_task, False)
+        super().__init__(name, items.channel_type, items.channel_task, False)
         self.loop_items = items
 
 
@@ -157,7 +157,7 @@ class LoopParameterArgument(PipelineChannel):
         self.loop_fields = {}
 
     @classmethod
-    def of_channel(cls, channel: PipelineChannel) -> LoopParameterArgument:
+    def of_channel(cls, channel: PipelineChannel, name: str) -> LoopParameterArgument:
         """The item of a loop over a list that a task makes or the pipeline is given.
 
         Raises ValueError when the channel is known not to be a list.
@@ -170,7 +170,7 @@ class LoopParameterArgument(PipelineChannel):
                 )
             )
         item_type = types.item_type(channel.channel_type) or "String"
-        return cls(channel, f"{channel.channel_name}-{LOOP_ITEM}", item_type, channel.channel_task)
+        return cls(channel, name, item_type, channel.channel_task)
 
     @classmethod
     def of_values(cls, items: Any, group_id: str) -> LoopParameterArgument:

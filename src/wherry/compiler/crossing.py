@@ -15,7 +15,9 @@ from wherry.compiler.channels import (
     full_name,
     pattern,
 )
+from wherry.compiler.errors import InvalidTopologyException
 from wherry.compiler.graph import ConditionGroup, Group, LoopGroup, Task
+from wherry.compiler.places import at
 from wherry.compiler.surfacing import Surfacing
 from wherry.compiler.topology import Topology
 
@@ -33,7 +35,7 @@ class Crossing:
     def __init__(self, topology: Topology, surfacing: Surfacing) -> None:
         self._topology = topology
         self._loop_of_item = {
-            full_name(group.item): group.name for group in topology.groups.values() if isinstance(group, LoopGroup)
+            id(group.item): group.name for group in topology.groups.values() if isinstance(group, LoopGroup)
         }
         self._inputs: dict[str, Channels] = {}
         self.conditions = _conditions_above_tasks(topology.root)
@@ -55,26 +57,43 @@ class Crossing:
     def _cross(self, channel: PipelineChannel, consumer: str, condition: str = "") -> None:
         """Bring a channel to a task or loop (or to the condition of a group above it) through the groups on the way."""
         carriers = _carriers(channel)
+        self._check_inside_loops(carriers, consumer)
         groups = self._groups_on_the_way(carriers[-1], consumer)
         if condition in groups and isinstance(channel, LoopArgumentVariable) and _is_of_values(channel.loop_argument):
             # The condition takes its field out of the item by itself; only the groups above it hand the item down.
             groups = groups[: groups.index(condition)]
+        is_below_condition = is_ended = False
         for name in groups:
             carrier = carriers[-1]
             loop = self._topology.loop(name)
             enters_next_loop = loop is not None and len(carriers) > 1 and loop.item is carriers[-2]
             # The items of a loop over a field of values known now come from that field, not from the whole item.
-            if not (enters_next_loop and _is_of_values(carrier)):
+            comes_by_field = enters_next_loop and _is_of_values(carrier)
+            if not comes_by_field and not (is_below_condition and is_ended):
                 self._inputs.setdefault(name, {}).setdefault(pattern(carrier), carrier)
             if enters_next_loop:
                 carriers.pop()
+            elif loop is not None and full_name(carrier) in full_name(loop.item):
+                # Nothing below a condition reads what it compares; KFP hands it down all the same, but ends here.
+                is_ended = True
+            is_below_condition = is_below_condition or name == condition
+
+    def _check_inside_loops(self, carriers: list[PipelineChannel], consumer: str) -> None:
+        path = self._topology.path(consumer)[:-1]
+        for item in carriers:
+            if isinstance(item, (LoopParameterArgument, LoopArtifactArgument)):
+                loop = self._loop_of_item.get(id(item), "a loop that was not entered")
+                if loop not in path:
+                    node = self._topology.tasks.get(consumer) or self._topology.groups[consumer]
+                    raise InvalidTopologyException(
+                        at(f"{consumer} uses the item of {loop} outside of that dsl.ParallelFor context.", node.place)
+                    )
 
     def _groups_on_the_way(self, channel: PipelineChannel, consumer: str) -> tuple[str, ...]:
         """The groups between where the channel is made and the consumer, outermost first."""
         path = self._topology.path(consumer)
         if _is_of_values(channel):
-            loop = self._loop_of_item[full_name(channel)]
-            return path[path.index(loop) + 1 : -1] if loop in path else ()
+            return path[path.index(self._loop_of_item[id(channel)]) + 1 : -1]
         if channel.channel_task:
             _, downstream = self._topology.uncommon(channel.channel_task, consumer)
             return downstream[:-1]

@@ -6,9 +6,10 @@ do not share that do; so nothing may depend on what is inside of a condition or 
 
 from __future__ import annotations
 
+from wherry.compiler.channels import PipelineChannel
 from wherry.compiler.crossing import Crossing
 from wherry.compiler.errors import InvalidTopologyException
-from wherry.compiler.graph import ConditionGroup, ExitHandlerGroup, Group, Task
+from wherry.compiler.graph import ConditionGroup, ExitHandlerGroup, Group, LoopGroup, Task
 from wherry.compiler.places import at
 from wherry.compiler.surfacing import Surfacing
 from wherry.compiler.topology import Topology
@@ -31,14 +32,23 @@ def dependencies(topology: Topology, surfacing: Surfacing, crossing: Crossing) -
         upstream.update(_resolve_after(topology, task, name) for name in task.after_names)
         for name in sorted(upstream):
             producers, consumers = topology.uncommon(name, task.name)
+            if not producers or not consumers:
+                raise ValueError(at(f"Task {task.name} would wait for itself: it depends on {name}.", task.place))
+            sibling = producers[0]
             if len(producers) > 1:
-                _check_reach(task, name, topology.groups[producers[0]], exchanges_data=name in consumed)
-            if consumers and producers:
-                found.setdefault(consumers[0], set()).add(producers[0])
+                _check_reach(task, name, topology.groups[sibling], exchanges_data=name in consumed)
+            found.setdefault(consumers[0], set()).add(sibling)
+    for group in topology.groups.values():
+        items = group.item.loop_items if isinstance(group, LoopGroup) else None
+        if isinstance(items, PipelineChannel) and items.channel_task:
+            # What a loop runs over is an input of the loop, and makes it wait without an entry here.
+            producers, _ = topology.uncommon(items.channel_task, group.name)
+            if len(producers) > 1:
+                _check_reach(group, items.channel_task, topology.groups[producers[0]], exchanges_data=True)
     return found
 
 
-def _check_reach(task: Task, upstream: str, group: Group, *, exchanges_data: bool) -> None:
+def _check_reach(task: Task | Group, upstream: str, group: Group, *, exchanges_data: bool) -> None:
     what = f"dsl.{group.keyword} context"
     found = f"Found task {task.name} which depends on upstream task {upstream} within an uncommon {what}."
     if isinstance(group, (ConditionGroup, ExitHandlerGroup)):

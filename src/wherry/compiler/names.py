@@ -5,6 +5,8 @@ Called by the DSL when it registers a task and by the compiler for components an
 
 from __future__ import annotations
 
+from wherry.compiler.places import at
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,8 +38,10 @@ def validate_pipeline_name(name: str) -> None:
     """Raise ValueError unless the name is 1 to 128 of `a-z`, `0-9` and `-`, the first of them not `-`."""
     if not name or len(name) > 128 or name[0] == "-" or not all(char in _ALLOWED or char == "-" for char in name):
         raise ValueError(
-            f"Invalid pipeline name: {name}.\nPlease specify a pipeline name that matches the regular expression "
-            '"^[a-z0-9][a-z0-9-]{0,127}$" using `dsl.pipeline(name=...)` decorator.'
+            at(
+                f"Invalid pipeline name: {name}.\nPlease specify a pipeline name that matches the regular expression "
+                '"^[a-z0-9][a-z0-9-]{0,127}$" using `dsl.pipeline(name=...)` decorator.'
+            )
         )
 
 

@@ -6,6 +6,7 @@ a parameter type as it was annotated (`Integer`, `typing.List[str]`) or `<schema
 
 from __future__ import annotations
 
+from wherry.compiler.places import at
 from wherry.runtime import annotations
 
 TYPE_CHECKING = False
@@ -89,21 +90,23 @@ def validate(type_name: str) -> None:
     """Raise TypeError unless this is the type of a parameter or of an artifact."""
     if outer_name(type_name) in INTERFACE_TYPES:
         return
-    title, at, version = type_name.partition("@")
-    if not (at and title and version) or "@" in version:
+    title, _, version = type_name.partition("@")
+    if not title or not version or "@" in version:
         raise TypeError(
-            "Artifacts must have both a schema_title and a schema_version, separated by `@`; and a parameter is one of "
-            f"str, int, float, bool, dict and list. Got: {type_name}"
+            at(
+                "Parameters are of the types str, int, float, bool, dict and list. Artifacts must have both a "
+                f"schema_title and a schema_version, separated by `@`. Got: {type_name}"
+            )
         )
     namespace, *rest = title.split(".")
     if len(rest) != 1:
         raise TypeError(
-            f"Artifact schema_title must have both a namespace and a name, separated by a `.`. Got: {title}"
+            at(f"Artifact schema_title must have both a namespace and a name, separated by a `.`. Got: {title}")
         )
     if namespace not in ("system", "google"):
-        raise TypeError(f"Artifact schema_title must belong to `system` or `google` namespace. Got: {title}")
+        raise TypeError(at(f"Artifact schema_title must belong to `system` or `google` namespace. Got: {title}"))
     if version.count(".") != 2:
-        raise TypeError(f"Artifact schema_version must use three-part semantic versioning. Got: {version}")
+        raise TypeError(at(f"Artifact schema_version must use three-part semantic versioning. Got: {version}"))
 
 
 def outer_name(type_name: str) -> str:

@@ -5,13 +5,13 @@ Called wherever an argument, a default or a property goes into a document.
 
 from __future__ import annotations
 
-import math
-
 from wherry.compiler.places import at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+_INFINITY = float("inf")
 
 
 def constant(value: Any, place: str = "") -> Any:
@@ -36,7 +36,7 @@ def constant(value: Any, place: str = "") -> Any:
 def number(value: float, place: str = "") -> float:
     """A number as a double.  Raises ValueError for what JSON has no number for."""
     result = float(value)
-    if not math.isfinite(result):
+    if result != result or result in (_INFINITY, -_INFINITY):
         raise ValueError(at(f"A document cannot hold the number {value}.", place))
     return result
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from wherry.compiler.channels import (
     INJECTED_PREFIX,
+    LOOP_ITEM,
     Collected,
     ConditionOperation,
     LoopArgumentVariable,
@@ -20,6 +21,7 @@ from wherry.compiler.channels import (
 )
 from wherry.compiler.errors import InvalidControlFlowException
 from wherry.compiler.graph import ConditionBranches, ConditionGroup, ExitHandlerGroup, Group, LoopGroup, Task, Trace
+from wherry.compiler.names import UniqueNames
 from wherry.compiler.places import at
 
 TYPE_CHECKING = False
@@ -130,9 +132,9 @@ class ParallelFor(LoopGroup, _Block):
         if limit < 0:
             raise ValueError(at(f"ParallelFor parallelism must be >= 0. Got: {limit}."))
         if isinstance(items, PipelineArtifactChannel):
-            item: Any = LoopArtifactArgument(items)
+            item: Any = LoopArtifactArgument(items, _item_name(items))
         elif isinstance(items, PipelineChannel) and not isinstance(items, Collected):
-            item = LoopParameterArgument.of_channel(items)
+            item = LoopParameterArgument.of_channel(items, _item_name(items))
         else:
             item = LoopParameterArgument.of_values(items, Trace.required().next_group_id())
         super().__init__(item, limit, name)
@@ -173,6 +175,14 @@ class OneOf:
         _check_branches(channels, branches)
         one_of.channels = list(channels)
         return one_of
+
+
+def _item_name(items: PipelineChannel) -> str:
+    """A name for the item of a loop that no loop around it has given to its own item of the same list."""
+    name = f"{items.channel_name}-{LOOP_ITEM}"
+    around = [group.item for group in Trace.required().open if isinstance(group, LoopGroup)]
+    taken = {item.channel_name for item in around if item.channel_task == items.channel_task}
+    return UniqueNames(taken).take(name)
 
 
 def _check_condition(condition: Any) -> None:

@@ -109,10 +109,6 @@ def nested_input(rows: list, names: List[str]):
         with dsl.ParallelFor(row.inner) as inner:
             show(text=inner.q)
         show(text=row.p)
-    with dsl.ParallelFor(names) as a:
-        with dsl.ParallelFor(names) as b:
-            show(text=a)
-            show(text=b)
 
 
 @dsl.pipeline
