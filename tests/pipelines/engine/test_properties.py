@@ -15,16 +15,18 @@ from wherry.pipelines import engine
 from wherry.pipelines.engine import Change, Delta, RunOptions
 from wherry.pipelines.engine.state import Dag, child_path, parent_path
 
-SETTINGS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def random_document(draw: random.Random) -> ir.Document:
     """A pipeline of leaves, DAGs, loops, conditions, exit handlers and retries, up to three levels deep."""
     pipeline = Pipeline()
-    pipeline.leaf("leaf", {"x": "STRING?", "item": "STRING?"})
+    inputs = {"x": "STRING?", "item": "STRING?", "items": "LIST?"}
+    pipeline.leaf("leaf", inputs, {"Output": "STRING", "many": "LIST"})
 
     def dag(name: str, depth: int) -> dict[str, Any]:
         tasks: dict[str, Any] = {}
+        listers: list[str] = []
         for at in range(draw.randint(0 if depth else 1, 4)):
             names = list(tasks)
             after = [each for each in names if draw.random() < 0.4]
@@ -36,6 +38,8 @@ def random_document(draw: random.Random) -> ir.Document:
             if draw.random() < 0.3:
                 options["over"] = list("abcdefg"[: draw.randint(0, 5)])
                 options["limit"] = draw.choice([0, 1, 2])
+            elif listers and draw.random() < 0.4:
+                options |= {"over_input": "items", "items": Out(draw.choice(listers), "many")}
             if names and draw.random() < 0.4:
                 options["x"] = Out(draw.choice(names))
             elif depth:
@@ -44,18 +48,16 @@ def random_document(draw: random.Random) -> ir.Document:
                 component = f"{name}-{at}"
                 inner = dag(component, depth + 1)
                 output = Out(draw.choice(list(inner))) if inner else None
-                pipeline.dag(
-                    component, inner, {"x": "STRING?", "item": "STRING?"},
-                    outputs={"Output": ("STRING", output)} if output else {"Output": ("STRING", [])},
-                ) if output else pipeline.dag(component, inner, {"x": "STRING?", "item": "STRING?"})  # fmt: skip
-                if not output:
-                    pipeline.components[f"comp-{component}"]["outputDefinitions"] = {
-                        "parameters": {"Output": {"parameterType": "STRING"}}
-                    }
+                outputs = {"Output": ("STRING", output)} if output else {}
+                pipeline.dag(component, inner, inputs, outputs=outputs)
+                declared = pipeline.components[f"comp-{component}"]["outputDefinitions"]["parameters"]
+                declared.setdefault("Output", {"parameterType": "STRING"})
             else:
                 component = "leaf"
                 if draw.random() < 0.3:
                     options["retry"] = {"maxRetryCount": draw.randint(1, 2)}
+                if not options.keys() & {"over", "over_input"}:
+                    listers.append(f"t{at}")
             tasks[f"t{at}"] = task(component, **options)
         return tasks
 
@@ -72,10 +74,11 @@ class Watched(Harness):
         self.failures = failures
         self.work = self._work
 
-    def _work(self, resolved: Any) -> str:
-        if random.Random(f"{resolved.path}/{resolved.attempt}/{self.run.generation}").random() < self.failures:
+    def _work(self, resolved: Any) -> dict[str, Any]:
+        chance = random.Random(f"{resolved.path}/{resolved.attempt}/{self.run.generation}")
+        if chance.random() < self.failures:
             raise Broke(resolved.path)
-        return resolved.path
+        return {"Output": resolved.path, "many": list("abcd"[: chance.randint(0, 4)])}
 
     def tell(self, event: engine.Event) -> Delta:
         before = snapshot(self.run)
