@@ -574,10 +574,21 @@ def _become_reaper() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def _close_all_but(kept: int) -> None:
+    """Whatever the server was started with (a pipe that says that it is ready) must not live on in us."""
+    for name in os.listdir("/proc/self/fd" if _LINUX else "/dev/fd"):
+        if int(name) > 2 and int(name) != kept:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # the descriptor of the listing itself
+
+
 def main() -> None:
     """`zygote.py CONFIG`: a JSON object of fd (the listening socket), path (of that socket), runtime (put on sys.path),
     sites (site folders that -I leaves out) and idle_s (how long it stays without server and attempts)."""
     config = json.loads(sys.argv[1])
+    _close_all_but(config["fd"])
     for folder in config["sites"]:
         site.addsitedir(folder)
     sys.path.insert(0, config["runtime"])
