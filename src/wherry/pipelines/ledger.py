@@ -76,9 +76,12 @@ class Batch:
         facts: Callable[[Change], Facts],
     ) -> None:
         """Add everything that `delta` says about the run with this number."""
+        ends = delta.run_state in RUN_FINAL
+        if delta.run_state is not None and not ends:
+            self._state(number, generation, delta)
         for change in delta.changes:
             self._change(number, namespace, change, facts(change))
-        if delta.run_state is not None:
+        if ends:
             self._state(number, generation, delta)
 
     def notice(self, number: int, message: str, *, path: str = "", attempt: int = 0, reason: str = "") -> None:
