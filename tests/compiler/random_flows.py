@@ -69,16 +69,17 @@ class Writer:
         self.count = 0
         self.blocks = 0
         self.channels = [
-            Channel("x", "int", ()),
-            Channel("s", "str", ()),
-            Channel("l", "list", ()),
-            Channel("r", "rows", ()),
-            Channel("f", "float", ()),
+            Channel("number", "int", ()),
+            Channel("text", "str", ()),
+            Channel("numbers", "list", ()),
+            Channel("table", "rows", ()),
+            Channel("ratio", "float", ()),
         ]
 
     def flow(self, name: str) -> str:
         self.lines.append(
-            f"def {name}(x: int, s: str = 'a', l: List[int] = [1], r: List[Dict[str, int]] = [], f: float = 1.0):"
+            f"def {name}(number: int, text: str = 'a', numbers: List[int] = [1], "
+            "table: List[Dict[str, int]] = [], ratio: float = 1.0):"
         )
         self.body((), (), depth=1, size=self.random.randint(2, 5))
         return "@dsl.pipeline\n" + "\n".join(self.lines) + "\n"
@@ -169,7 +170,7 @@ class Writer:
 
     def condition(self, path: tuple[int, ...]) -> str:
         kind = self.random.choice(["int", "int", "str", "float"])
-        left = self.pick(path, kind) or {"int": "x", "str": "s", "float": "f"}[kind]
+        left = self.pick(path, kind) or {"int": "number", "str": "text", "float": "ratio"}[kind]
         right = {"int": "1", "str": "'a'", "float": "0.5"}[kind]
         other = self.pick(path, kind)
         if other and self.random.random() < 0.3:
@@ -197,17 +198,17 @@ class Writer:
         inside = self.block(path)
         item = f"i{inside[-1]}"
         kind = self.random.choice(["values", "dicts", "list", "rows", "rows"])
-        items = {"values": "[1, 2]", "dicts": "[{'a': 1}, {'a': 2}]"}.get(kind) or self.pick(path, kind) or "l"
+        items = {"values": "[1, 2]", "dicts": "[{'a': 1}, {'a': 2}]"}.get(kind) or self.pick(path, kind) or "numbers"
         limit = ", parallelism=2" if self.random.random() < 0.2 else ""
         self.line(depth, f"with dsl.ParallelFor({items}{limit}) as {item}:")
         within = (*loops, inside[-1])
-        is_dict = kind == "dicts" or (kind == "rows" and items != "l")
+        is_dict = kind == "dicts" or (kind == "rows" and items != "numbers")
         self.channels.append(Channel(f"{item}.a" if is_dict else item, "int", inside, within))
         self.body(inside, within, depth + 1, self.random.randint(1, 2))
 
     def exit_handler(self, path: tuple[int, ...], loops: tuple[int, ...], depth: int) -> None:
         name = self.name()
-        self.line(depth, f"{name} = txt(t={self.random.choice(['s', repr('bye')])})")
+        self.line(depth, f"{name} = txt(t={self.random.choice(['text', repr('bye')])})")
         self.line(depth, f"with dsl.ExitHandler({name}):")
         self.body(self.block(path), loops, depth + 1, self.random.randint(1, 2))
 

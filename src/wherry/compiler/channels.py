@@ -89,25 +89,8 @@ class PipelineChannel:
         return ConditionOperation(">=", self, other)
 
 
-class _Named:
-    """The attributes of a channel by the names that KFP's users know (a loop's item has the user's fields instead)."""
-
-    channel_name: str
-    channel_task: str | None
-
-    @property
-    def name(self) -> str:
-        """The name of the output or input."""
-        return self.channel_name
-
-    @property
-    def task_name(self) -> str | None:
-        """The name of the task that makes the value; None for an input of the pipeline."""
-        return self.channel_task
-
-
-class PipelineParameterChannel(_Named, PipelineChannel):
-    """A parameter."""
+class PipelineParameterChannel(PipelineChannel):
+    """A parameter.  Items of loops are subclasses, so that comparisons with them read from their side, as in KFP."""
 
     def __init__(self, name: str, channel_type: str, task_name: str | None = None) -> None:
         if not types.is_parameter(channel_type):
@@ -115,7 +98,7 @@ class PipelineParameterChannel(_Named, PipelineChannel):
         PipelineChannel.__init__(self, name, channel_type, task_name)
 
 
-class PipelineArtifactChannel(_Named, PipelineChannel):
+class PipelineArtifactChannel(PipelineChannel):
     """An artifact, or a list of artifacts."""
 
     def __init__(self, name: str, channel_type: str, task_name: str | None, is_artifact_list: bool) -> None:
@@ -140,7 +123,7 @@ class LoopArtifactArgument(PipelineArtifactChannel):
         self.loop_items = items
 
 
-class LoopParameterArgument(PipelineChannel):
+class LoopParameterArgument(PipelineParameterChannel):
     """One item of what a loop runs over; its attributes are the fields of the item, when that is a dict.
 
     `loop_items`: the list itself or the channel of the list.
@@ -150,8 +133,6 @@ class LoopParameterArgument(PipelineChannel):
     loop_fields: dict[str, LoopArgumentVariable]
 
     def __init__(self, items: list[Any] | PipelineChannel, name: str, channel_type: str, task_name: str | None) -> None:
-        if not types.is_parameter(channel_type):
-            raise TypeError(at(f"{channel_type} is not a parameter type."))
         super().__init__(name, channel_type, task_name)
         self.loop_items = items
         self.loop_fields = {}
@@ -174,21 +155,23 @@ class LoopParameterArgument(PipelineChannel):
 
     @classmethod
     def of_values(cls, items: Any, group_id: str) -> LoopParameterArgument:
-        """The item of a loop over values that are known now.  The type is that of the first."""
-        if len(items) == 0:
-            raise ValueError(at("Got an empty item list for loop argument."))
-        first = items[0]
-        if isinstance(first, dict):
-            key, value = next(iter(first.items()))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-            item_type = f"Dict[{type(key).__name__}, {type(value).__name__}]"  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            item_type = type(first).__name__
+        """The item of a loop over values that are known now.  The type is that of the first.
+
+        Raises TypeError for what is no list, ValueError for an empty one.
+        """
         if not isinstance(items, (list, tuple)):
             raise TypeError(at(f"Expected list, tuple, or PipelineParameterChannel, got {items}."))
-        argument = cls(list(items), f"{LOOP_ITEM}-param-{group_id}", item_type, None)  # pyright: ignore[reportUnknownArgumentType]
-        if isinstance(first, dict):
-            for field in first:  # pyright: ignore[reportUnknownVariableType]
-                argument.loop_fields[field] = LoopArgumentVariable(argument, field)  # pyright: ignore[reportUnknownArgumentType]
+        values: list[Any] = list(items)  # pyright: ignore[reportUnknownArgumentType] - users' values
+        if not values:
+            raise ValueError(at("Got an empty item list for loop argument."))
+        fields: dict[Any, Any] = values[0] if isinstance(values[0], dict) else {}
+        item_type = type(values[0]).__name__
+        if fields:
+            key, value = next(iter(fields.items()))
+            item_type = f"Dict[{type(key).__name__}, {type(value).__name__}]"
+        argument = cls(values, f"{LOOP_ITEM}-param-{group_id}", item_type, None)
+        for field in fields:
+            argument.loop_fields[field] = LoopArgumentVariable(argument, field)
         return argument
 
     def __getattr__(self, field: str) -> LoopArgumentVariable:
@@ -200,7 +183,7 @@ class LoopParameterArgument(PipelineChannel):
         return known
 
 
-class LoopArgumentVariable(_Named, PipelineChannel):
+class LoopArgumentVariable(PipelineParameterChannel):
     """The field `subvar_name` of a loop's item (`loop_argument`)."""
 
     def __init__(self, loop_argument: LoopParameterArgument, subvar_name: str) -> None:
@@ -216,7 +199,7 @@ class LoopArgumentVariable(_Named, PipelineChannel):
         self.loop_argument = loop_argument
 
 
-class Collected(_Named, PipelineChannel):
+class Collected(PipelineChannel):
     """The outputs of a task in a loop, one of each iteration, as a list for a task outside of that loop."""
 
     def __init__(self, output: PipelineChannel) -> None:

@@ -71,6 +71,14 @@ class RetryPolicy:
         self.backoff_max_duration_s = backoff_max_duration_s
 
 
+class Outputs(dict[str, PipelineChannel]):
+    """The outputs of a task by name."""
+
+    def __missing__(self, name: str) -> PipelineChannel:
+        known = ", ".join(repr(one) for one in self) or "none"
+        raise KeyError(at(f"The task has no output {name!r}; it has {known}."))
+
+
 class Task:
     """A component with its arguments, in a pipeline.  `place`: the user's line; `after_names`: what it must follow."""
 
@@ -90,10 +98,10 @@ class Task:
         self.platform_config: dict[str, Any] = {}
         implementation = component_spec.implementation
         self.container_spec = Container(implementation) if isinstance(implementation, ContainerSpec) else None
-        self.outputs: dict[str, PipelineChannel] = {
-            output: channel_of(output, spec.type, name, spec.is_artifact_list)
+        self.outputs = Outputs(
+            (output, channel_of(output, spec.type, name, spec.is_artifact_list))
             for output, spec in component_spec.outputs.items()
-        }
+        )
         direct = [value for value in inputs.values() if isinstance(value, PipelineChannel)]
         self.channel_inputs: list[PipelineChannel] = direct + channels_in(
             [value for value in inputs.values() if not isinstance(value, PipelineChannel)]

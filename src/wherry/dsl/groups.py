@@ -10,7 +10,6 @@ from wherry.compiler.channels import (
     LOOP_ITEM,
     Collected,
     ConditionOperation,
-    LoopArgumentVariable,
     LoopArtifactArgument,
     LoopParameterArgument,
     OneOfArtifact,
@@ -133,7 +132,7 @@ class ParallelFor(LoopGroup, _Block):
             raise ValueError(at(f"ParallelFor parallelism must be >= 0. Got: {limit}."))
         if isinstance(items, PipelineArtifactChannel):
             item: Any = LoopArtifactArgument(items, _item_name(items))
-        elif isinstance(items, PipelineChannel) and not isinstance(items, Collected):
+        elif isinstance(items, PipelineParameterChannel):
             item = LoopParameterArgument.of_channel(items, _item_name(items))
         else:
             item = LoopParameterArgument.of_values(items, Trace.required().next_group_id())
@@ -161,9 +160,7 @@ class OneOf:
         first = channels[0]
         if any(isinstance(channel, Collected) for channel in channels):
             raise ValueError(at("dsl.Collected cannot be used inside of dsl.OneOf."))
-        if isinstance(first, (LoopParameterArgument, LoopArgumentVariable)) or not isinstance(
-            first, (PipelineParameterChannel, PipelineArtifactChannel)
-        ):
+        if not isinstance(first, (PipelineParameterChannel, PipelineArtifactChannel)):
             raise ValueError(at(f"Got unknown input to dsl.OneOf with type {type(first)}."))
         branches = _branches_of(first)
         branches.one_of_count += 1

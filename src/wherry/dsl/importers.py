@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from wherry.compiler import types
 from wherry.compiler.channels import (
-    LoopArgumentVariable,
-    LoopParameterArgument,
     PipelineChannel,
     PipelineParameterChannel,
     channels_in,
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 
     from wherry.dsl.task import PipelineTask
     from wherry.runtime.artifact_types import Artifact
-
-_PARAMETERS = (PipelineParameterChannel, LoopParameterArgument, LoopArgumentVariable)
 
 
 def importer(
@@ -56,7 +52,7 @@ def importer(
 
 def _with_placeholders(value: Any, channels: dict[str, tuple[str, PipelineChannel]]) -> Any:
     """The metadata with an input of the importer in place of each channel; the same channel, the same input."""
-    if isinstance(value, _PARAMETERS):
+    if isinstance(value, PipelineParameterChannel):
         return _placeholder(value, channels)
     if isinstance(value, dict):
         return {
