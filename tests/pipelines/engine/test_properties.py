@@ -15,7 +15,7 @@ from wherry.pipelines import engine
 from wherry.pipelines.engine import Change, Delta, RunOptions
 from wherry.pipelines.engine.state import Dag, child_path, parent_path
 
-SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def random_document(draw: random.Random) -> ir.Document:
@@ -106,7 +106,8 @@ class Watched(Harness):
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.2, 0.6]))
 def test_every_run_ends_and_every_history_obeys_the_table(seed: int, failures: float) -> None:
     harness = Watched(seed, failures).to_end()
-    assert harness.state == "SUCCEEDED" or failures
+    # Without failures only a loop that ignores that its items' producer was skipped can fail.
+    assert harness.state == "SUCCEEDED" or failures or "Unresolvable" in {row.reason for row in harness.rows.values()}
     outcomes = {row.phase for row in harness.rows.values()}
     assert (harness.state == "FAILED") == (harness.run.nodes["root"].phase == "FAILED")
     assert harness.state == "FAILED" or "FAILED" not in {node.phase for node in harness.run.nodes.values()}
