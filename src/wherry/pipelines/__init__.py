@@ -1,0 +1,1 @@
+"""Pipelines: the pure engine, the driver that carries out what it decides, caching, and the service over both."""
