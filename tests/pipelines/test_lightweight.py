@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,7 +65,7 @@ INSTALL = "python3 -m pip install --quiet --no-warn-script-location "
     ],
 )  # fmt: skip
 def test_lightweight_components_become_functions(commands: str | None, expected: Installs) -> None:
-    assert function(commands) == Function(SOURCE, "add", expected)
+    assert function(commands) == Function(SOURCE, hashlib.sha256(SOURCE.encode()).hexdigest(), "add", expected)
 
 
 @pytest.mark.parametrize(

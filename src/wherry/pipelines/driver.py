@@ -45,6 +45,8 @@ from wherry.storage.artifacts import ArtifactStore, attempt_root
 from wherry.storage.database import Database
 from wherry.storage.errors import StorageError, UriRefused
 
+RETIRE_AFTER_S = 0.003
+"""How long finished pods wait to be cleared away, so that it happens while their successors run."""
 LOG_NAME = "main.log"
 """The archived log of a finished task, in its attempt's folder."""
 
@@ -385,7 +387,8 @@ class Driver:
         flight.stopping = True
 
     async def _retire(self, name: str, namespace: str, root: str) -> None:
-        """Keep the log of a finished pod, then delete the pod."""
+        """Keep the log of a finished pod, then delete the pod; the next task of the run goes first."""
+        await asyncio.sleep(RETIRE_AFTER_S)
         while True:
             try:
                 async with aclosing(self._kube.logs(name, namespace, container="main")) as chunks:

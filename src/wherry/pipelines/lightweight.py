@@ -7,10 +7,12 @@ understood; anything else runs exactly as it stands.
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 # `sh -ec` of a lightweight component: writes its $0 to a file and runs kfp's executor on it.
 _EPHEMERAL = re.compile(
@@ -47,9 +49,10 @@ class Installs:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Python function: the `source` of its file, its name, and what it needs installed."""
+    """A Python function: the `source` of its file (with its SHA-256), its name, and what it needs installed."""
 
     source: str
+    sha256: str
     name: str
     installs: Installs
 
@@ -66,16 +69,21 @@ class Program:
 
 def recognise(command: Sequence[str], args: Sequence[str]) -> Function | Program:
     """The function that KFP's `command` and `args` run, or the program that they are."""
-    rest, installs = tuple(command), Installs()
-    if len(command) > 3 and tuple(command[:2]) == ("sh", "-c"):
+    return _recognised(tuple(command), tuple(args))
+
+
+@lru_cache(maxsize=256)  # KFP writes a component anew for every task that uses it
+def _recognised(command: tuple[str, ...], args: tuple[str, ...]) -> Function | Program:
+    rest, installs = command, Installs()
+    if len(command) > 3 and command[:2] == ("sh", "-c"):
         found = _installs(command[2])
         if found is not None:
-            rest, installs = tuple(command[3:]), found
+            rest, installs = command[3:], found
     name = _executed_function(args)
     if name and len(rest) == 4 and rest[:2] == ("sh", "-ec") and _EPHEMERAL.fullmatch(rest[2]):
-        return Function(rest[3], name, _with_kfp_if_needed(rest[3], installs))
-    words = (*rest, *args)
-    return Program(rest, tuple(args), _kept(installs), any("kfp" in word for word in words))
+        sha256 = hashlib.sha256(rest[3].encode()).hexdigest()
+        return Function(rest[3], sha256, name, _with_kfp_if_needed(rest[3], installs))
+    return Program(rest, args, _kept(installs), any("kfp" in word for word in (*rest, *args)))
 
 
 def _executed_function(args: Sequence[str]) -> str | None:

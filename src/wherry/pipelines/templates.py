@@ -6,7 +6,6 @@ task's inputs, so a loop of ten thousand iterations makes one.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -78,9 +77,7 @@ def make(
     program = recognise(container.command, container.args)
     source: ObjectRef | None = None
     if isinstance(program, Function):
-        data = program.source.encode()
-        sha256 = hashlib.sha256(data).hexdigest()
-        source = ObjectRef(f"{store_root}/.source/{sha256}.py", sha256, data)
+        source = ObjectRef(f"{store_root}/.source/{program.sha256}.py", program.sha256, program.source.encode())
     rule = next((rule for rule in images if fnmatchcase(image, rule.pattern)), None)
     return Template(
         name=name,
