@@ -19,7 +19,7 @@ from wherry.errors import UsageError
 @click.argument("run", metavar="RUN")
 @click.argument("task", metavar="[TASK]", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the task ends.")
-@click.option("--attempt", type=click.IntRange(min=0), help="An earlier attempt, from 0.")
+@click.option("--attempt", type=click.IntRange(min=1), help="An earlier attempt, from 1.")
 @click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
 @click.pass_context
 def logs(

@@ -75,7 +75,7 @@ def _headline(task: Mapping[str, Any], now: float) -> str:
     title = f" ({title})" if title and title not in (name, task["path"]) else ""
     seconds = views.duration(views.seconds_of(task, now))
     cached = f", from run {views.short(task['cached_from'])}" if task.get("cached_from") else ""
-    attempt = f"  attempt {task['attempt'] + 1}" if task.get("attempt") else ""
+    attempt = f"  attempt {task['attempt']}" if task.get("attempt", 1) > 1 else ""
     return f"{name}{title}  {_colored(task['phase'])}{cached}{f'  {seconds}' if seconds else ''}{attempt}"
 
 

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 from wherry.errors import WherryError
 from wherry.ir import cel
-from wherry.pipelines.engine.model import GOOD, Phase
+from wherry.pipelines.engine.model import GOOD, Path, Phase
 from wherry.pipelines.engine.placeholders import constant, value_text
 from wherry.pipelines.engine.plan import CONSTANT, MISSING, OUTER, OUTPUT, Definition, Given, TaskPlan, parse_items
-from wherry.pipelines.engine.state import Dag, Group, View, child_path
+from wherry.pipelines.engine.state import AnyNode, Dag, Group, Loop, View, child_path, last_name, parent_path
 
 
 class Unresolvable(WherryError):
@@ -26,9 +26,11 @@ def parameters_of(view: View, dag: Dag, task: TaskPlan) -> dict[str, Any]:
     """The parameters that a task of `dag` has: those with a value, checked against the component's types.
 
     Absent optional inputs of a leaf are left out (the in-task runtime knows the defaults); those of a DAG
-    get their default, or null.  Raises Unresolvable.
+    get their default, or null.  A DAG hands on what it is given for a STRING as it is (the compiler declares every loop
+    item of unknown type so): it becomes text where a leaf or a condition reads it.  Raises Unresolvable.
     """
     found: dict[str, Any] = {}
+    is_dag = task.component.is_dag
     for given in task.parameters:
         value = parameter_value(view, dag, task, given)
         definition = given.definition
@@ -37,11 +39,13 @@ def parameters_of(view: View, dag: Dag, task: TaskPlan) -> dict[str, Any]:
                 continue
             what = "is null" if value is None else "has no value"
             raise Unresolvable(f"task {task.name!r}: the input {given.name!r} {what}, but it is required{_why(given)}")
-        found[given.name] = value if definition is None else checked(definition, value, task.name)
+        if definition is not None and not (is_dag and definition.type == "STRING"):
+            value = checked(definition, value, task.name)
+        found[given.name] = value
     for name in task.component.required:
         if name not in found and not (task.loop is not None and name == task.loop.item):
             raise Unresolvable(f"task {task.name!r}: the input {name!r} is required, but the task does not give it")
-    if task.component.is_dag:
+    if is_dag:
         _fill_in(found, task)
     return found
 
@@ -82,10 +86,23 @@ def items_of(task: TaskPlan, parameters: dict[str, Any], artifacts: dict[str, li
 
 
 def item_value(task: TaskPlan, item: Any) -> Any:
-    """One item, as the loop's component declares it.  Raises Unresolvable."""
+    """One item, as the loop's component declares it (a STRING as in `parameters_of`).  Raises Unresolvable."""
     assert task.loop is not None
     definition = None if task.loop.artifact else task.component.definitions.get(task.loop.item)
-    return item if definition is None or item is None else checked(definition, item, task.name)
+    if definition is None or item is None or definition.type == "STRING":
+        return item
+    return checked(definition, item, task.name)
+
+
+def iteration_item(group: AnyNode | None, task: TaskPlan, path: Path) -> Any:
+    """The item of the iteration at `path` of the loop `group`.
+
+    Raises Unresolvable, also for what is left of an earlier life of the loop, which had other items.
+    """
+    index = int(last_name(path)) if path.endswith("]") else -1
+    if not isinstance(group, Loop) or not 0 <= index < len(group.items):
+        raise Unresolvable(f"{path} is of an earlier attempt of {parent_path(path)}, whose inputs are not kept")
+    return item_value(task, group.items[index])
 
 
 def condition_holds(view: View, dag: Dag, task: TaskPlan) -> bool:
@@ -93,7 +110,12 @@ def condition_holds(view: View, dag: Dag, task: TaskPlan) -> bool:
     if task.condition is None:
         return True
     artifacts = {name: {"artifacts": value} for name, value in artifacts_of(view, dag, task).items()}
-    inputs = {"parameter_values": parameters_of(view, dag, task), "artifacts": artifacts}
+    parameters = parameters_of(view, dag, task)
+    for name, value in parameters.items():
+        definition = task.component.definitions.get(name)
+        if definition is not None and value is not None:
+            parameters[name] = checked(definition, value, task.name)
+    inputs = {"parameter_values": parameters, "artifacts": artifacts}
     try:
         value = task.condition.evaluate({"inputs": inputs})
     except cel.CELError as error:
