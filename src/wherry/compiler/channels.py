@@ -164,9 +164,11 @@ class LoopParameterArgument(PipelineParameterChannel):
         values: list[Any] = list(items)  # pyright: ignore[reportUnknownArgumentType] - users' values
         if not values:
             raise ValueError(at("Got an empty item list for loop argument."))
-        fields: dict[Any, Any] = values[0] if isinstance(values[0], dict) else {}
-        item_type = type(values[0]).__name__
-        if fields:
+        first: Any = values[0]
+        item_type = type(first).__name__
+        fields: Any = {}
+        if isinstance(first, dict) and first:
+            fields = first  # pyright: ignore[reportUnknownVariableType] - users' values
             key, value = next(iter(fields.items()))
             item_type = f"Dict[{type(key).__name__}, {type(value).__name__}]"
         argument = cls(values, f"{LOOP_ITEM}-param-{group_id}", item_type, None)
