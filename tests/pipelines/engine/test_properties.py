@@ -139,6 +139,7 @@ def test_cancel_and_retry_at_any_time_with_crashes_in_between(seed: int, failure
         if chance.random() < 0.5:
             _cancel(harness, chance)
         harness.to_end()
+        _views(harness)
         _crash(harness)
         if harness.state == "SUCCEEDED":
             return
@@ -160,6 +161,23 @@ def _last(harness: Harness) -> dict[str, Any]:
         if row.path not in found or row.attempt > found[row.path].attempt:
             found[row.path] = row
     return found
+
+
+def _views(harness: Harness) -> None:
+    """What `wherry show` asks of a run that is over: every leaf resolves, or says why not."""
+    run = engine.restore(
+        harness.document, harness.info, harness.arguments, harness.options, harness.run.generation,
+        list(harness.rows.values()), state=harness.run.state, for_views=True,
+    )  # fmt: skip
+    for row in harness.rows.values():
+        if row.kind == "task" and row.phase != "SKIPPED":
+            try:
+                resolved = engine.resolve(run, row.path)
+            except engine.Unresolvable:
+                continue
+            launched = harness.resolved.get(row.path)
+            if launched is not None and row.generation == run.generation and launched.attempt == row.attempt:
+                assert resolved.parameters == launched.parameters
 
 
 def _random_steps(harness: Harness, chance: random.Random) -> None:

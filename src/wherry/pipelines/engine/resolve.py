@@ -16,14 +16,14 @@ from wherry.ir.spec import ComponentSpec, ContainerSpec, ExecutorSpec, ImporterS
 from wherry.pipelines.engine.inputs import (
     Unresolvable,
     artifacts_of,
-    item_value,
+    iteration_item,
     parameter_value,
     parameters_of,
 )
 from wherry.pipelines.engine.model import Kind, Outputs, Path
 from wherry.pipelines.engine.placeholders import value_text, with_inputs, with_inputs_deep
 from wherry.pipelines.engine.plan import MISSING, TaskPlan, given_of
-from wherry.pipelines.engine.state import Dag, Leaf, Loop, Run, View, last_name
+from wherry.pipelines.engine.state import Dag, Leaf, Loop, Run, View
 
 
 @dataclass(slots=True)
@@ -148,7 +148,7 @@ def resolve_value(run: Run, path: Path, spec: dict[str, Any]) -> Any:
         assert isinstance(parent, Dag)
         assert task.loop is not None
         if given.value == task.loop.item:
-            return item_value(task, group.items[int(last_name(path))])
+            return iteration_item(group, task, path)
         group = parent
     assert isinstance(group, Dag)
     value = parameter_value(run, group, task, given)
@@ -199,9 +199,9 @@ def _inputs(view: View, leaf: Leaf, task: TaskPlan) -> tuple[dict[str, Any], dic
     group = view.get(leaf.parent)
     if isinstance(group, Dag):
         return parameters_of(view, group, task), artifacts_of(view, group, task)
+    item = iteration_item(group, task, leaf.path)
     assert isinstance(group, Loop)
     assert task.loop is not None
-    item = item_value(task, group.items[int(last_name(leaf.path))])
     parameters = {name: value for name, value in group.parameters.items() if name in task.component.definitions}
     if task.loop.artifact:
         return parameters, {**group.artifacts, task.loop.item: item}

@@ -42,8 +42,7 @@ def restore(
     """The run that `rows` (each node's last attempt, or all of them, in any order) and the run's own row describe.
 
     With no rows the run is PENDING and wants `Begin`.  `for_views`: groups that are over get their inputs too, so that
-    every leaf can be resolved.  Raises KeyError for a row whose path the document
-    does not have.
+    every leaf can be resolved.  Raises KeyError for a row whose path the document does not have.
     """
     run = Run(document, info=info, arguments=arguments, options=options, generation=generation)
     groups = _nodes(run, rows)
@@ -148,15 +147,15 @@ def _reopen(run: Run, group: Dag | Loop) -> None:
         group.parameters = inputs.root_inputs(run)
         return
     parent = run.nodes[group.parent]
-    if isinstance(parent, Loop):
-        assert isinstance(group, Dag)
-        assert group.task.loop is not None
-        group.parameters, group.artifacts = parent.parameters, parent.artifacts
-        group.item_name = group.task.loop.item
-        group.item = inputs.item_value(group.task, parent.items[int(last_name(group.path))])
+    if isinstance(parent, Dag):
+        group.parameters = inputs.parameters_of(run, parent, group.task)
+        group.artifacts = inputs.artifacts_of(run, parent, group.task)
+        if isinstance(group, Loop):
+            group.items = inputs.items_of(group.task, group.parameters, group.artifacts)
         return
-    assert isinstance(parent, Dag)
-    group.parameters = inputs.parameters_of(run, parent, group.task)
-    group.artifacts = inputs.artifacts_of(run, parent, group.task)
-    if isinstance(group, Loop):
-        group.items = inputs.items_of(group.task, group.parameters, group.artifacts)
+    item = inputs.iteration_item(parent, group.task, group.path)
+    assert isinstance(parent, Loop)
+    assert isinstance(group, Dag)
+    assert group.task.loop is not None
+    group.parameters, group.artifacts = parent.parameters, parent.artifacts
+    group.item_name, group.item = group.task.loop.item, item
