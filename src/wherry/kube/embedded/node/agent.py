@@ -129,6 +129,11 @@ class NodeAgent:
         self._kube.log_source = None
         await self._group.__aexit__(None, None, None)
 
+    @property
+    def enforced(self) -> frozenset[str]:
+        """The resources whose limits this machine enforces."""
+        return self._limits.enforced
+
     def warm(self, interpreter: Interpreter) -> None:
         """Starts an environment's zygote before the first pod asks for it."""
         self._zygotes.warm(launch.zygote_home(self._environ, interpreter))

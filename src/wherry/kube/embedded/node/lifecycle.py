@@ -187,21 +187,8 @@ def _next(run: Run, now: float, backoff: Backoff) -> Plan:
     starts: list[Slot] = []
     times: list[float] = []
     mains = [slot for slot in run.slots if not slot.init]
-    for slot in (slot for slot in run.slots if slot.init):
-        _again(slot, "Always" if slot.sidecar else "OnFailure" if policy == "Always" else policy, now, backoff)
-        if slot.state is State.WAITING:
-            _due(slot, now, starts, times)
-        passed = slot.state is State.RUNNING if slot.sidecar else slot.succeeded
-        if passed:
-            continue
-        if slot.state is State.ENDED:  # failed for good: a failed init container fails the pod
-            _finish(run, succeeded=False, **_lost(slot))
-            return Plan()
-        return Plan(tuple(starts), (), min(times, default=None))
     for slot in mains:
         _again(slot, policy, now, backoff)
-        if slot.state is State.WAITING:
-            _due(slot, now, starts, times)
     if all(slot.state is State.ENDED for slot in mains):
         sidecars = tuple(slot for slot in run.slots if slot.sidecar and slot.busy)
         if sidecars:
@@ -209,6 +196,19 @@ def _next(run: Run, now: float, backoff: Backoff) -> Plan:
         failed = next((slot for slot in mains if slot.code != 0), None)
         _finish(run, succeeded=failed is None, **(_lost(failed) if failed else {}))
         return Plan()
+    for slot in (slot for slot in run.slots if slot.init):
+        _again(slot, "Always" if slot.sidecar else "OnFailure" if policy == "Always" else policy, now, backoff)
+        if slot.state is State.WAITING:
+            _due(slot, now, starts, times)
+        if slot.state is State.RUNNING if slot.sidecar else slot.succeeded:
+            continue
+        if slot.state is State.ENDED:  # failed for good: a failed init container fails the pod
+            _finish(run, succeeded=False, **_lost(slot))
+            return Plan()
+        return Plan(tuple(starts), (), min(times, default=None))
+    for slot in mains:
+        if slot.state is State.WAITING:
+            _due(slot, now, starts, times)
     if any(slot.state in (State.RUNNING, State.ENDED) or slot.last for slot in mains):
         run.phase = "Running"
     return Plan(tuple(starts), (), min(times, default=None))

@@ -28,9 +28,9 @@ _BACKLOG = 8
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What a zygote says: op is hello, started, exited or failed."""
+    """What a zygote says: op is hello, started, exited or failed (empty for an attempt in a hello)."""
 
-    op: str
+    op: str = ""
     id: str = ""
     pid: int = 0
     start: str = ""
