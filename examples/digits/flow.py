@@ -129,9 +129,7 @@ def digits(
     data = load(test_fraction=test_fraction, seed=seed)
     with dsl.ParallelFor(settings, name="settings") as setting:
         trained = fit(train=data.outputs["train"], setting=setting, folds=folds)
-    best = pick(
-        models=dsl.Collected(trained.outputs["model"]), scores=dsl.Collected(trained.outputs["Output"])
-    )
+    best = pick(models=dsl.Collected(trained.outputs["model"]), scores=dsl.Collected(trained.outputs["Output"]))
     tested = evaluate(model=best.outputs["best"], test=data.outputs["test"])
     with dsl.If(tested.outputs["Output"] >= good_enough, name="good-enough"):
         export(model=best.outputs["best"], accuracy=tested.outputs["Output"])
