@@ -1,7 +1,7 @@
 """Handwritten digits: load, train under several settings, pick the best, evaluate, and export it if it is good enough.
 
-Run it with `make demo`, or `wherry run examples/digits/flow.py`.  The data are the 1,797 images that scikit-learn ships, so
-nothing is fetched but the packages.  Each step names what it needs; nothing here says where it runs.
+Run it with `make demo`, or `wherry run examples/digits/flow.py`.  The data are the 1,797 images that scikit-learn ships,
+so nothing is fetched but the packages.  Each step names what it needs; nothing here says where it runs.
 """
 
 from typing import NamedTuple
@@ -88,7 +88,7 @@ def evaluate(
     guesses = machine.predict(images)
     confusion.log_confusion_matrix([str(digit) for digit in range(10)], confusion_matrix(labels, guesses).tolist())
     figures = []
-    for image, label, guess in zip(images, labels, guesses):
+    for image, label, guess in zip(images, labels, guesses, strict=True):
         if label == guess:
             continue
         pixels = "".join(
