@@ -1,6 +1,6 @@
 """Handwritten digits: load, train under several settings, pick the best, evaluate, and export it if it is good enough.
 
-Run it with `make demo`, or `wherry run examples/digits/flow.py`.  The data are the 1,797 images that scikit-learn ships,
+Run it with `make demo`, or `wherry run examples/digits/flow.py`.  The data are the 1,797 images of scikit-learn,
 so nothing is fetched but the packages.  Each step names what it needs; nothing here says where it runs.
 """
 
