@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.cli.homes import Done, RealHome, run_wherry
 from tests.server.scripted import Script
 
 from wherry.testing.server import ServerThread
@@ -29,31 +26,6 @@ def greet(name: str = "world", n: int = 1) -> str:
 """
 
 
-@dataclass
-class Done:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-
-def run_wherry(*words: str, cwd: Path, home: Path, environ: Mapping[str, str] | None = None) -> Done:
-    """Runs one command line to its end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "wherry.cli", *words],
-        cwd=cwd,
-        env={**os.environ, "WHERRY_HOME": str(home), "NO_COLOR": "1", **(environ or {})},
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
 @pytest.fixture
 def script(tmp_path: Path) -> Iterator[Script]:
     """Scripted runs behind the home's server."""
@@ -69,3 +41,21 @@ def wherry(tmp_path: Path) -> Callable[..., Done]:
     work.mkdir()
     (work / "hello.py").write_text(HELLO)
     return lambda *words: run_wherry(*words, cwd=work, home=tmp_path / "home")
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[RealHome]:
+    """A home of its own, with a real server; the test ends with the server stopped and nothing left running."""
+    found = RealHome(tmp_path)
+    found.write("hello.py", HELLO)
+    yield found
+    found.end()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHome]:
+    """One home for the tests of a module that do nothing to its server."""
+    found = RealHome(tmp_path_factory.mktemp("shared"))
+    found.write("hello.py", HELLO)
+    yield found
+    found.end()

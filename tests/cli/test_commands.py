@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Done
+from tests.cli.homes import Done
 from tests.server.scripted import Script
 
 Wherry = Callable[..., Done]
