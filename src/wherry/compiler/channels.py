@@ -46,6 +46,8 @@ class ConditionOperation:
 class PipelineChannel:
     """A future value: the output `channel_name` of the task (or group) `channel_task`, or an input of the pipeline."""
 
+    __slots__ = ("channel_name", "channel_task", "channel_type")
+
     def __init__(self, name: str, channel_type: str, task_name: str | None = None) -> None:
         if not name or not name[0].isascii() or not name[0].isalpha() or not _NAME_CHARACTERS.issuperset(name):
             raise ValueError(
@@ -92,6 +94,8 @@ class PipelineChannel:
 class PipelineParameterChannel(PipelineChannel):
     """A parameter.  Items of loops are subclasses, so that comparisons with them read from their side, as in KFP."""
 
+    __slots__ = ()
+
     def __init__(self, name: str, channel_type: str, task_name: str | None = None) -> None:
         if not types.is_parameter(channel_type):
             raise TypeError(at(f"{channel_type} is not a parameter type."))
@@ -100,6 +104,8 @@ class PipelineParameterChannel(PipelineChannel):
 
 class PipelineArtifactChannel(PipelineChannel):
     """An artifact, or a list of artifacts."""
+
+    __slots__ = ("is_artifact_list",)
 
     def __init__(self, name: str, channel_type: str, task_name: str | None, is_artifact_list: bool) -> None:
         if types.is_parameter(channel_type):
@@ -110,6 +116,8 @@ class PipelineArtifactChannel(PipelineChannel):
 
 class LoopArtifactArgument(PipelineArtifactChannel):
     """One artifact of the list that a loop runs over (`loop_items`)."""
+
+    __slots__ = ("loop_items",)
 
     def __init__(self, items: PipelineArtifactChannel, name: str) -> None:
         if not items.is_artifact_list:
@@ -128,6 +136,8 @@ class LoopParameterArgument(PipelineParameterChannel):
 
     `loop_items`: the list itself or the channel of the list.
     """
+
+    __slots__ = ("loop_fields", "loop_items")
 
     loop_items: list[Any] | PipelineChannel
     loop_fields: dict[str, LoopArgumentVariable]
@@ -188,6 +198,8 @@ class LoopParameterArgument(PipelineParameterChannel):
 class LoopArgumentVariable(PipelineParameterChannel):
     """The field `subvar_name` of a loop's item (`loop_argument`)."""
 
+    __slots__ = ("loop_argument", "subvar_name")
+
     def __init__(self, loop_argument: LoopParameterArgument, subvar_name: str) -> None:
         if not isinstance(subvar_name, str) or not subvar_name.isascii() or not subvar_name.isidentifier():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(
@@ -203,6 +215,8 @@ class LoopArgumentVariable(PipelineParameterChannel):
 
 class Collected(PipelineChannel):
     """The outputs of a task in a loop, one of each iteration, as a list for a task outside of that loop."""
+
+    __slots__ = ("is_artifact_channel", "is_artifact_list", "output")
 
     def __init__(self, output: PipelineChannel) -> None:
         if isinstance(output, (OneOfParameter, OneOfArtifact)):
@@ -220,6 +234,8 @@ class Collected(PipelineChannel):
 class OneOfParameter(PipelineParameterChannel):
     """The parameter of whichever branch ran.  `channels`: one of each branch; `channel_task`: the branches' group."""
 
+    __slots__ = ("channels",)
+
     channels: list[PipelineChannel]
 
     def __str__(self) -> str:
@@ -228,6 +244,8 @@ class OneOfParameter(PipelineParameterChannel):
 
 class OneOfArtifact(PipelineArtifactChannel):
     """The artifact of whichever branch ran.  `channels`: one of each branch; `channel_task`: the branches' group."""
+
+    __slots__ = ("channels",)
 
     channels: list[PipelineChannel]
 

@@ -90,6 +90,7 @@ class _Assembly:
         self._executors: Document = {}
         self._executor_names = names.UniqueNames()
         self._platforms: Document = {}
+        self._known_definitions: dict[int, Document] = {}
 
     def document(self, name: str) -> Document:
         """The pipeline document."""
@@ -171,13 +172,20 @@ class _Assembly:
                 self._executor_names,
                 self._platforms,
             )
-        component = definitions.of_component(task.component_spec)
+        component = dict(self._definitions_of(task.component_spec))
         label = component["executorLabel"] = self._executor_names.take(names.executor_label(task.name))
         if isinstance(implementation, ImporterSpec):
             self._executors[label] = {"importer": executors.importer(task, implementation)}
         elif task.container_spec is not None:
             self._executors[label] = {"container": executors.container(task, task.container_spec)}
         return component
+
+    def _definitions_of(self, spec: ComponentSpec) -> Document:
+        """The definitions of a component, which all of its tasks share."""
+        known = self._known_definitions.get(id(spec))
+        if known is None:
+            known = self._known_definitions[id(spec)] = definitions.of_component(spec)
+        return known
 
     def _add_component(self, entry: Document, component: Document) -> None:
         key = entry["componentRef"]["name"] = self._component_names.take(entry["componentRef"]["name"])

@@ -74,6 +74,8 @@ class RetryPolicy:
 class Outputs(dict[str, PipelineChannel]):
     """The outputs of a task by name."""
 
+    __slots__ = ()
+
     def __missing__(self, name: str) -> PipelineChannel:
         known = ", ".join(repr(one) for one in self) or "none"
         raise KeyError(at(f"The task has no output {name!r}; it has {known}."))
@@ -81,6 +83,25 @@ class Outputs(dict[str, PipelineChannel]):
 
 class Task:
     """A component with its arguments, in a pipeline.  `place`: the user's line; `after_names`: what it must follow."""
+
+    __slots__ = (
+        "after_names",
+        "cache_key",
+        "channel_inputs",
+        "component_spec",
+        "container_spec",
+        "display_name",
+        "enable_caching",
+        "ignores_upstream_failure",
+        "inputs",
+        "is_exit_task",
+        "name",
+        "outputs",
+        "parent",
+        "place",
+        "platform_config",
+        "retry_policy",
+    )
 
     def __init__(self, component_spec: ComponentSpec, inputs: dict[str, Any], name: str) -> None:
         self.component_spec = component_spec

@@ -36,18 +36,25 @@ _PYTHON_NAMES: dict[type, str] = {
 _ARTIFACT = "system.Artifact"
 
 
+_known_parameter_types: dict[str, str | None] = {}
+
+
 def is_parameter(type_name: str) -> bool:
     """Whether values of this type are parameters (not artifacts)."""
-    return "@" not in type_name and annotations.parameter_type(type_name) is not None
+    return parameter_type(type_name) is not None
 
 
 def parameter_type(type_name: str) -> str | None:
     """The IR's type of a value: what the system fills in counts as the struct it is; None for artifacts."""
+    if type_name not in _known_parameter_types:
+        _known_parameter_types[type_name] = _parameter_type(type_name)
+    return _known_parameter_types[type_name]
+
+
+def _parameter_type(type_name: str) -> str | None:
     if "@" in type_name:
         return None
-    if type_name in annotations.SYSTEM_PARAMETER_TYPES:
-        return "STRUCT"
-    return annotations.parameter_type(type_name)
+    return "STRUCT" if type_name in annotations.SYSTEM_PARAMETER_TYPES else annotations.parameter_type(type_name)
 
 
 def is_final_status(type_name: str) -> bool:

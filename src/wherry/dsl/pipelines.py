@@ -6,6 +6,8 @@ it was made.
 
 from __future__ import annotations
 
+import gc
+
 from wherry.compiler.channels import PipelineChannel, channel_of, forget_interpolated
 from wherry.compiler.document import pipeline_documents
 from wherry.compiler.graph import Group, Task, Trace
@@ -48,6 +50,16 @@ def pipeline(  # pyright: ignore[reportInconsistentOverload] - the overloads lea
     """
 
     def decorate(function: Callable[..., Any]) -> GraphComponent:
+        # Everything that is made here stays; looking through it for garbage again and again would double the time.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return make(function)
+        finally:
+            if collects:
+                gc.enable()
+
+    def make(function: Callable[..., Any]) -> GraphComponent:
         spec = interface_of(function, name=name, description=description)
         trace, returned = _trace(function, spec)
         if not trace.tasks:

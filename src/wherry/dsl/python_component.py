@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wherry import compiler
 from wherry.compiler.interface import ContainerSpec
 from wherry.dsl import custom_artifacts, embedding, source
 from wherry.dsl.components import PythonComponent
@@ -87,6 +88,4 @@ def _passthrough(given: TaskConfigPassthrough | TaskConfigField) -> tuple[str, b
 
 
 def _write(made: PythonComponent, path: str) -> None:
-    from wherry.compiler.package import Compiler  # noqa: PLC0415 - a declared lazy entry point: it loads YAML
-
-    Compiler().compile(made, path)
+    compiler.Compiler().compile(made, path)

@@ -21,6 +21,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 class PipelineTask(Task):
     """A component with its arguments, in a pipeline."""
 
+    __slots__ = ()
+
     @property
     def output(self) -> PipelineChannel:
         """The output of a task that has exactly one; AttributeError otherwise."""
