@@ -97,9 +97,8 @@ def terminated(status, index=0, key="containerStatuses"):
     return status[key][index]["state"]["terminated"]
 
 
-_OF_CONTAINER = frozenset(
-    "command args env envFrom image resources volumeMounts workingDir terminationMessagePath terminationMessagePolicy".split()
-)
+_OF_CONTAINER = {"command", "args", "env", "envFrom", "image", "resources", "volumeMounts", "workingDir"}
+_OF_CONTAINER |= {"terminationMessagePath", "terminationMessagePolicy"}
 
 
 def pod_of(name="pod", *, containers=None, annotations=None, **more):

@@ -206,7 +206,6 @@ def work():
     subprocess.Popen(["sleep", "60"], start_new_session=True)   # another program in another session
     while not os.path.exists("{place}/daemon") or not open("{place}/daemon").read():
         time.sleep(0.001)
-    open("{place}/pids", "w").write(subprocess.run(["ps", "-eo", "pid,comm,args"], capture_output=True, text=True).stdout)
 """
 
 
@@ -218,8 +217,6 @@ def test_what_a_task_leaves_behind_is_dead_before_its_exit_is_told(zygote, tmp_p
     assert message["code"] == 0, scratch.with_name("main-0.log").read_text()
     daemon = int((tmp_path / "daemon").read_text())
     assert not alive(daemon)
-    name = Path(f"/proc/{os.getpid()}/comm").read_text()
-    assert name  # /proc is what we think it is
     tag = f"wyt{os.getpid() % 10000}x2"
     left = [path for path in glob.glob("/proc/[0-9]*/comm") if _text(path).strip() == tag]
     assert left == []
@@ -388,9 +385,7 @@ def test_mounts_are_seen_by_nobody_else(zygote, tmp_path):
     (volume / "note").write_text("from the volume")
     host = tmp_path / "there"
     host.mkdir()
-    command = "cat /wherry-test-data/deep/note; echo new > /wherry-test-data/deep/made; ls {0}; echo x > {0}/no".format(
-        host
-    )
+    command = f"cat /wherry-test-data/deep/note; echo new > /wherry-test-data/deep/made; ls {host}; echo x > {host}/no"
     mounts = [[str(volume), "/wherry-test-data/deep", False], [str(volume), str(host), True]]
     scratch = zygote.start(argv=["sh", "-c", command], mounts=mounts)
     assert zygote.exited()["code"] != 0
