@@ -12,7 +12,7 @@ from wherry.compiler.places import at, caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
 INJECTED_PREFIX = "pipelinechannel--"
@@ -343,7 +343,7 @@ def _collect(value: Any, found: dict[str, PipelineChannel]) -> None:
             _collect(one, found)
 
 
-def replace_patterns(value: Any, replacements: Iterable[tuple[str, str]]) -> Any:
+def replace_patterns(value: Any, replacements: Sequence[tuple[str, str]]) -> Any:
     """The value with every channel in it, or its text, replaced by a placeholder."""
     if isinstance(value, dict):
         return {key: replace_patterns(one, replacements) for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType]

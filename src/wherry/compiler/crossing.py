@@ -121,7 +121,7 @@ def _container_channels(task: Task) -> Iterable[PipelineChannel]:
     container = task.container_spec
     if container is None:
         return ()
-    resources = container.resources.set().values() if container.resources is not None else ()
+    resources = container.resources.given().values() if container.resources is not None else ()
     return channels_in([container.image, *resources])
 
 

@@ -88,10 +88,10 @@ def _with_placeholders(text: str) -> str:
     return text
 
 
-def _resources(given: Resources) -> Document:
+def _resources(asked: Resources) -> Document:
     document: Document = {}
     for name, (text_field, number_field) in _PLAIN_FIELDS.items():
-        value = getattr(given, name)
+        value = getattr(asked, name)
         if value is None:
             continue
         text = document[text_field] = _with_placeholders(value)
@@ -100,8 +100,8 @@ def _resources(given: Resources) -> Document:
             as_number = cpu_count(value) if name.startswith("cpu") else memory_gigabytes(value)
             if as_number:
                 document[number_field] = as_number
-    if given.accelerator_count is not None:
-        document["accelerator"] = _accelerator(given.accelerator_type, given.accelerator_count)
+    if asked.accelerator_count is not None:
+        document["accelerator"] = _accelerator(asked.accelerator_type, asked.accelerator_count)
     return document
 
 
@@ -137,7 +137,7 @@ def _check_passthroughs(task: Task, spec: Container) -> None:
         return
     kubernetes = task.platform_config.get("kubernetes", {})
     used = {
-        "RESOURCES": spec.resources is not None and bool(spec.resources.set()),
+        "RESOURCES": spec.resources is not None and bool(spec.resources.given()),
         "ENV": bool(spec.env),
         "KUBERNETES_TOLERATIONS": bool(kubernetes.get("tolerations")),
         "KUBERNETES_NODE_SELECTOR": bool(kubernetes.get("nodeSelector")),

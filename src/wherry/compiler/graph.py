@@ -38,7 +38,7 @@ class Resources:
         self.accelerator_type: str | None = None
         self.accelerator_count: str | None = None
 
-    def set(self) -> dict[str, str]:
+    def given(self) -> dict[str, str]:
         """What has been asked for, by name."""
         found = {name: getattr(self, name) for name in self.__slots__}
         return {name: value for name, value in found.items() if value}

@@ -57,9 +57,6 @@ class UniqueNames:
         self._used = set(used)
         self._next: dict[str, int] = {}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._used
-
     def free(self, name: str) -> str:
         """The name that `take` would give."""
         if name not in self._used:

@@ -179,7 +179,7 @@ def _container_inputs(task: Task) -> dict[str, Any]:
     if spec is None:
         return {}
     found = (
-        {name: value for name, value in spec.resources.set().items() if channels_in(value)} if spec.resources else {}
+        {name: value for name, value in spec.resources.given().items() if channels_in(value)} if spec.resources else {}
     )
     if channels_in(spec.image):
         found["base_image"] = spec.image

@@ -23,7 +23,6 @@ INTERFACE_TYPES: dict[str, str] = {
     "Boolean": "BOOLEAN",
     **annotations.SYSTEM_PARAMETER_TYPES,
 }
-INTERFACE_NAMES: dict[str, str] = {ir: name for name, ir in INTERFACE_TYPES.items()}
 
 _PYTHON_NAMES: dict[type, str] = {
     str: "String",

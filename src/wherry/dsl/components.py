@@ -18,7 +18,7 @@ from wherry.compiler.document import component_document
 from wherry.compiler.errors import InconsistentTypeException
 from wherry.compiler.graph import Trace
 from wherry.compiler.interface import ComponentSpec, GraphSpec, InputSpec
-from wherry.compiler.places import at, caller
+from wherry.compiler.places import at
 from wherry.dsl.task import PipelineTask
 from wherry.runtime.artifact_types import Artifact
 
@@ -39,7 +39,6 @@ class BaseComponent:
         self.component_spec = component_spec
         self.name = component_spec.name
         self.description = component_spec.description
-        self.place = caller()
 
     @property
     def inputs(self) -> dict[str, InputSpec]:
