@@ -22,7 +22,8 @@ def work(value: int, pause_s: float, flaky: bool, ledger: str, mark: Output[Arti
     import time
 
     root = os.path.dirname(mark.uri)  # of this attempt: <the task's folder>/<attempt>-<incarnation>
-    line = json.dumps({"root": root, "pid": os.getpid(), "at": time.time()}) + "\n"
+    now = time.clock_gettime(getattr(time, "CLOCK_REALTIME_COARSE", time.CLOCK_REALTIME))  # the clock of files' times
+    line = json.dumps({"root": root, "pid": os.getpid(), "at": now}) + "\n"
     file = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(file, line.encode())
     os.close(file)
@@ -55,7 +56,8 @@ def plus(a: int, b: int) -> int:
 def command(value: int, ledger: str, mark: Output[Artifact], result: dsl.OutputPath(int)):
     """Adds one, as a command of its own."""
     script = (
-        'printf \'{"root": "%s", "pid": %d, "at": %s}\\n\' "$(dirname "$2")" $$ "$(date +%s.%N)" >> "$1"; '
+        'now="$1.d/$$"; : > "$now"; '
+        'printf \'{"root": "%s", "pid": %d, "at": %s}\\n\' "$(dirname "$2")" $$ "$(date -r "$now" +%s.%N)" >> "$1"; '
         'mkdir -p "$(dirname "$3")"; printf %d $(( $0 + 1 )) > "$3"; printf x > "$4"'
     )
     return dsl.ContainerSpec(

@@ -54,19 +54,18 @@ class Soak:
 
     def unfinished(self) -> int:
         """How many runs still go on; restarts the server when it is gone."""
-        return sum(run["state"] not in FINAL for run in self.wherry("ls", "--json"))
+        return sum(run["state"] not in FINAL for run in self.wherry("ls", "--json", "--all"))
 
     def submit(self) -> None:
         """One more run: mostly left to the server, sometimes with a client that stays and watches."""
         self.submitted += 1
         words = ["run", f"{FLOWS / 'soak.py'}:soak", "--json", "-p", f"seed={self.submitted * 1000}"]
         words += ["-p", f"ledger={self.ledger}"]
+        words += ["--no-cache"] if self.random.random() < 0.8 else []
         if self.random.random() < 0.3:
             argv = [str(BIN / "wherry"), *words]
-            self.clients.append(
-                subprocess.Popen(argv, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            )
-            self.counts["clients"] += 1
+            with open(self.folder / f"client-{len(self.clients)}", "wb") as said:
+                self.clients.append(subprocess.Popen(argv, env=self.env, stdout=said, stderr=said))
         else:
             self.wherry(*words, "--detach")
 
@@ -121,7 +120,7 @@ class Soak:
                 break
             time.sleep(0.1)
         for client in self.clients:
-            self.counts[f"clients_exited_{client.wait(timeout=STALLED_S)}"] += 1
+            client.wait(timeout=STALLED_S)
 
     def progress(self) -> str:
         """Changes whenever anything happened to any run."""
@@ -135,13 +134,13 @@ class Soak:
 
     def verdict(self) -> dict[str, Any]:
         """Stops the server and checks everything that is left."""
-        runs = self.wherry("ls", "--json", "--limit", "100000")
-        wrong = self.outcomes(runs)
+        runs = self.wherry("ls", "--json", "--all")
+        wrong = self.outcomes(runs) + self.watchers()
         self.wherry("down")
         with sqlite3.connect(f"file:{self.database()}?mode=ro", uri=True) as database:
             wrong += checks.history(database) + checks.run_history(database)
             lost = database.execute("SELECT count(*), max(incarnation) FROM task WHERE incarnation > 0").fetchone()
-            retried = database.execute("SELECT count(*) FROM task WHERE attempt > 0").fetchone()
+            retried = database.execute("SELECT count(*) FROM task WHERE attempt > 1").fetchone()
             transitions = database.execute("SELECT count(*) FROM history").fetchone()
         late, counts = checks.ledger(self.ledger)
         left = self.left()
@@ -171,6 +170,16 @@ class Soak:
                 wrong.append(f"run {run['id']} is {run['state']}: {shown[0].get('error')}")
             elif outputs.get("Output") != flow.expected(seed):
                 wrong.append(f"run {run['id']} gave {outputs} and not {flow.expected(seed)}")
+        return wrong
+
+    def watchers(self) -> list[str]:
+        """Clients that were not killed and did not see their run succeed, though a server was to be had."""
+        wrong: list[str] = []
+        for number, client in enumerate(self.clients):
+            self.counts["clients"] += 1
+            if client.returncode not in (0, -signal.SIGKILL):
+                said = (self.folder / f"client-{number}").read_text(errors="replace")[-500:]
+                wrong.append(f"a client exited with {client.returncode}: {said}")
         return wrong
 
     def left(self) -> list[processes.Process]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from wherry.pipelines.engine.model import ALLOWED, BIRTH, GOOD, RUN_NEXT, Phase, RunState
@@ -43,17 +43,16 @@ def history(database: sqlite3.Connection) -> list[str]:
 
 
 def run_history(database: sqlite3.Connection) -> list[str]:
-    """Transitions of runs that the table does not allow, or that do not begin where the last one ended."""
+    """States of runs that do not follow from the one before, by the table; a run begins as PENDING."""
     wrong: list[str] = []
-    state: dict[int, str] = {}
-    rows = database.execute("SELECT id, run, before, after FROM history WHERE event = 'run' ORDER BY run, id")
-    for number, run, before, after in rows:
-        where = f"history {number} (run {run}: {before} to {after})"
-        if before is not None and RunState(after) not in RUN_NEXT[RunState(before)]:
-            wrong.append(f"{where} is not in the table")
-        if run in state and state[run] != before:
-            wrong.append(f"{where} comes after {state[run]}")
-        state[run] = after
+    state: dict[int, RunState] = {}
+    rows = database.execute("SELECT id, run, after FROM history WHERE event = 'run' ORDER BY run, id")
+    for number, run, after in rows:
+        before = state.get(run)
+        state[run] = RunState(after)
+        allowed = {RunState.PENDING} if before is None else RUN_NEXT[before]
+        if state[run] not in allowed:
+            wrong.append(f"history {number} (run {run}: {before} to {after}) is not in the table")
     return wrong
 
 
@@ -68,6 +67,8 @@ def ledger(path: Path) -> tuple[list[str], dict[str, int]]:
     for task, lines in starts.items():
         done = [record for record in task.glob("*/commit.json") if _succeeded(record)]
         commits += len(done)
+        twice = {root for root, times in Counter(str(line["root"]) for line in lines).items() if times > 1}
+        wrong += [f"{root} was started twice" for root in twice]
         if len(done) != 1:
             wrong.append(f"{task} has {len(done)} successful commit records")
             continue

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.soak import checks
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "src/wherry/storage/migrations"
-GOOD = [(0, None, "PENDING"), (0, "PENDING", "RUNNING"), (0, "RUNNING", "SUCCEEDED")]
+GOOD = [(1, None, "PENDING"), (1, "PENDING", "RUNNING"), (1, "RUNNING", "SUCCEEDED")]
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def write(database: sqlite3.Connection, transitions, *, phase: str | None = None
 
 
 def test_a_lawful_history_with_a_retry_passes(database):
-    first = [(0, None, "PENDING"), (0, "PENDING", "RUNNING"), (0, "RUNNING", "FAILED")]
-    second = [(1, None, "PENDING"), (1, "PENDING", "RUNNING"), (1, "RUNNING", "SUCCEEDED")]
+    first = [(1, None, "PENDING"), (1, "PENDING", "RUNNING"), (1, "RUNNING", "FAILED")]
+    second = [(2, None, "PENDING"), (2, "PENDING", "RUNNING"), (2, "RUNNING", "SUCCEEDED")]
     write(database, first + second)
     assert checks.history(database) == []
 
@@ -50,10 +50,10 @@ def test_a_lawful_history_with_a_retry_passes(database):
 @pytest.mark.parametrize(
     ("transitions", "said"),
     [
-        ([(0, None, "SUCCEEDED")], "is not in the table"),
-        ([*GOOD, (0, "SUCCEEDED", "RUNNING")], "is not in the table"),
-        ([(0, None, "PENDING"), (0, "RUNNING", "FAILED")], "comes after PENDING"),
-        ([*GOOD, (1, None, "PENDING")], "comes after attempt 0 committed"),
+        ([(1, None, "SUCCEEDED")], "is not in the table"),
+        ([*GOOD, (1, "SUCCEEDED", "RUNNING")], "is not in the table"),
+        ([(1, None, "PENDING"), (1, "RUNNING", "FAILED")], "comes after PENDING"),
+        ([*GOOD, (2, None, "PENDING")], "comes after attempt 1 committed"),
     ],
 )
 def test_an_unlawful_transition_is_found(database, transitions, said):
@@ -67,11 +67,8 @@ def test_a_task_row_that_its_history_does_not_explain_is_found(database):
 
 
 def test_a_run_that_leaves_a_final_state_by_itself_is_found(database):
-    states = [(None, "PENDING"), ("PENDING", "RUNNING"), ("RUNNING", "SUCCEEDED"), ("SUCCEEDED", "RUNNING")]
-    for before, after in states:
-        database.execute(
-            "INSERT INTO history (run, at, event, before, after) VALUES (1, 0, 'run', ?, ?)", (before, after)
-        )
+    for state in ("PENDING", "RUNNING", "SUCCEEDED", "RUNNING"):
+        database.execute("INSERT INTO history (run, at, event, after) VALUES (1, 0, 'run', ?)", (state,))
     assert ["not in the table" in sentence for sentence in checks.run_history(database)] == [True]
 
 
@@ -98,6 +95,12 @@ def test_two_commits_of_one_task_are_found(tmp_path):
     lines += attempt(tmp_path / "a/0-1", commit=True, started_at=2, committed_at=3)
     (tmp_path / "ledger").write_text(lines)
     assert "2 successful commit records" in checks.ledger(tmp_path / "ledger")[0][0]
+
+
+def test_two_starts_of_one_attempt_are_found(tmp_path):
+    line = attempt(tmp_path / "a/0-0", commit=True, started_at=1, committed_at=3)
+    (tmp_path / "ledger").write_text(line + line)
+    assert "started twice" in checks.ledger(tmp_path / "ledger")[0][0]
 
 
 def test_a_start_after_the_commit_is_found(tmp_path):

@@ -20,6 +20,7 @@ from wherry.errors import UsageError, WherryError
 from wherry.seams import SystemIds
 
 ANSWER_LIMIT_S = 120.0  # checking and storing the largest pipeline we take is a matter of seconds
+_STARTS = 3  # servers that may be killed, one after the other, while they start
 _REVIVALS = 10  # servers that may die on us, one after the other, without one new event
 
 
@@ -218,10 +219,17 @@ class Client:
         raise AssertionError("unreachable")
 
     def _ready(self) -> None:
-        self.prepare()
-        if self._starting is not None:
+        for left in reversed(range(_STARTS)):
+            self.prepare()
+            if self._starting is None:
+                return
             starting, self._starting = self._starting, None
-            starting.wait()
+            try:
+                return starting.wait()
+            except launch.DiedStarting:
+                if not left:
+                    raise
+                self._known = False
 
     def _revive(self) -> None:
         """Starts the home's server again, when it is gone."""

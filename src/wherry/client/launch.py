@@ -26,6 +26,10 @@ _LOG_LIMIT = 8 << 20  # bytes; beyond it the next server begins a new log and ke
 _LOG_TAIL = 2000  # bytes of the server's log that are shown when it died without a word
 
 
+class DiedStarting(WherryError):
+    """The server ended before it said whether it could start: it was killed, or it is broken."""
+
+
 class Starting:
     """A server that was told to start; `wait` for it before the first request."""
 
@@ -33,7 +37,10 @@ class Starting:
         self._home, self._pid, self._pipe = home, pid, pipe
 
     def wait(self) -> None:
-        """Returns when the server answers requests.  Raises `WherryError` with its reason when it cannot start."""
+        """Returns when the server answers requests.
+
+        Raises `WherryError` with its reason when it cannot start, `DiedStarting` when it gave none.
+        """
         if self._pipe < 0:
             return
         said = b""
@@ -50,7 +57,7 @@ class Starting:
         try:
             word: dict[str, Any] = json.loads(said)
         except ValueError:
-            raise WherryError(
+            raise DiedStarting(
                 f"the server for {self._home.path} did not start", hint=f"{self._home.log} ends with:\n{self._tail()}"
             ) from None
         if "error" in word:
