@@ -15,6 +15,7 @@ import msgspec
 
 from wherry.ir.kubernetes import KubernetesExecutorConfig
 from wherry.ir.spec import ArtifactTypeSchema, ComponentSpec, ContainerSpec
+from wherry.pipelines.engine.plan import whole
 from wherry.pipelines.lightweight import Function, Program, recognise
 
 EnvRequest = dict[str, Any]
@@ -125,7 +126,8 @@ def _declared(component: ComponentSpec) -> dict[str, Any]:
     for name, definition in component.input_definitions.parameters.items():
         entry: dict[str, Any] = {"type": definition.parameter_type or "STRING"}
         if definition.default_value is not msgspec.UNSET:
-            entry["default"] = definition.default_value
+            default = definition.default_value  # a document holds doubles; a function that wants integers gets them
+            entry["default"] = default if definition.parameter_type == "NUMBER_DOUBLE" else whole(default)
         if definition.is_optional:
             entry["optional"] = True
         inputs[name] = entry
