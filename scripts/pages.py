@@ -1,13 +1,17 @@
 """Pieces of the documents that are made from the code, so that they cannot drift.
 
 Called by `tests/test_docs.py`, which compares them with the pages, and by whoever updates a page:
-`python -m wherry.testing.docs`.
+`python -m scripts.pages commands > docs/guides/commands.md`, or `transitions` for the table in the architecture.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
+import click
+
+from wherry.cli.commands import TABLE, Lazy
 from wherry.pipelines.engine.model import BIRTH, NEXT, Phase, Trigger
 
 
@@ -22,5 +26,17 @@ def transitions(birth: Mapping[Trigger, Phase], following: Mapping[Phase, Mappin
     return "\n".join(lines) + "\n"
 
 
+def commands() -> str:
+    """The reference of the command line, as Markdown: each command's own help, 100 columns wide."""
+    root = Lazy("wherry")
+    parts = ["# Commands\n\nEach command's own `--help`.\n"]
+    for name in TABLE:
+        command = root.get_command(click.Context(root), name)
+        assert command is not None
+        context = click.Context(command, info_name=f"wherry {name}", terminal_width=100, max_content_width=100)
+        parts.append(f"\n## wherry {name}\n\n```\n{command.get_help(context)}\n```\n")
+    return "".join(parts)
+
+
 if __name__ == "__main__":
-    print(transitions(BIRTH, NEXT))  # noqa: T201  (its output is its purpose)
+    sys.stdout.write(commands() if sys.argv[1:] == ["commands"] else transitions(BIRTH, NEXT))
