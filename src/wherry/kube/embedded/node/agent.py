@@ -28,7 +28,7 @@ from wherry.kube.embedded.node.logs import TICK_S, LogBook
 from wherry.kube.embedded.node.orphans import Orphans
 from wherry.kube.embedded.node.pods import LOST_MESSAGE, START_FAILED, Pod
 from wherry.kube.embedded.node.records import Attempt, Exit, Folder, parse_id
-from wherry.kube.embedded.node.zygotes import Message, Zygotes
+from wherry.kube.embedded.node.zygotes import Home, Message, Zygotes
 from wherry.kube.errors import Conflict, Gone, KubeError, NotFound
 from wherry.kube.events import EventRecorder
 from wherry.kube.protocol import Kube, Object
@@ -96,8 +96,10 @@ class NodeAgent:
         )
         self._orphans = Orphans(self._orphan_ended)
         self._logs = LogBook(self._folder, clock)
+        self._homes: dict[Interpreter, Home] = {}
         self._pods: dict[str, Pod] = {}
         self._done: set[str] = set()  # final, status written; their objects are still there
+        self._found: set[str] = set()  # folders that were there before us: only those pods can have begun
         self._closing: set[str] = set()  # attempts to be killed, of pods that are gone
         self._dirty: dict[str, Pod] = {}
         self._trash: list[str] = []
@@ -136,7 +138,13 @@ class NodeAgent:
 
     def warm(self, interpreter: Interpreter) -> None:
         """Starts an environment's zygote before the first pod asks for it."""
-        self._zygotes.warm(launch.zygote_home(self._environ, interpreter))
+        self._zygotes.warm(self._zygote_home(interpreter))
+
+    def _zygote_home(self, interpreter: Interpreter) -> Home:
+        home = self._homes.get(interpreter)
+        if home is None:
+            home = self._homes[interpreter] = launch.zygote_home(self._environ, interpreter)
+        return home
 
     # --- what the API server says
 
@@ -152,6 +160,7 @@ class NodeAgent:
     async def _list(self, living: Mapping[str, Message]) -> str:
         """Sees all pods; what the node has and the API server has not is stopped and removed."""
         listed = await self._kube.list(PODS)
+        self._found = set(os.listdir(self._folder)) - self._pods.keys()
         there: set[str] = set()
         for obj in listed.items:
             uid = obj["metadata"]["uid"]
@@ -165,7 +174,7 @@ class NodeAgent:
                 self._closing.add(id_)
                 self._zygotes.kill(id_, 0.0)
         closing = {parse_id(id_).uid for id_ in self._closing}
-        for uid in set(os.listdir(self._folder)) - there - self._pods.keys() - closing:
+        for uid in self._found - there - self._pods.keys() - closing:
             self._throw_away(uid)
         return listed.resource_version
 
@@ -197,7 +206,7 @@ class NodeAgent:
             return None
         folder = Folder(self._folder, uid)
         wants = requests(obj)
-        if node or folder.exists():
+        if node or uid in self._found:
             pod = taking.take_over(obj, folder, living, self._limits, self._clock.time())
             self._pods[uid] = pod
             pod.gpus = self._scheduler.take(uid, wants, pod.gpus)
@@ -233,7 +242,9 @@ class NodeAgent:
             self._forget(pod)
             self._throw_away(uid)
             return
-        pod.run.stop = Stop("", "", 0.0, deleted=True)
+        # Deleted before the API server heard that the pod is ours, so without grace there: what runs has it here.
+        grace_s = 0.0 if pod.bound else float(pod.run.pod["spec"]["terminationGracePeriodSeconds"])
+        pod.run.stop = Stop("", "", grace_s, deleted=True)
         self._step(pod)
 
     # --- admission and preparation
@@ -370,7 +381,7 @@ class NodeAgent:
                 groups=groups,
                 place=self._place,
             )
-            self._zygotes.start(launch.zygote_home(self._environ, interpreter), request)
+            self._zygotes.start(self._zygote_home(interpreter), request)
         except ConfigError as failed:
             self._refuse(pod, [slot], failed.reason, failed.message, self._settings.config_retry_s)
         except OSError as failed:

@@ -68,9 +68,9 @@ class LogBook:
         self._watched[attempt] = LogIndex(self._path(attempt, ".index"))
 
     def unwatch(self, attempt: Attempt) -> None:
-        """The attempt has ended: one last look."""
+        """The attempt has ended: one last look.  A log that grew only once needs no index: its file says when."""
         index = self._watched.pop(attempt, None)
-        if index is not None:
+        if index is not None and index.offsets:
             self._look(attempt, index)
 
     def tick(self) -> bool:

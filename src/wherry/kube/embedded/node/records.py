@@ -76,10 +76,6 @@ class Folder:
     def __init__(self, pods: str, uid: str) -> None:
         self.path = f"{pods}/{uid}"
 
-    def exists(self) -> bool:
-        """Whether there is anything of the pod."""
-        return os.path.isdir(self.path)
-
     def was_started(self, attempt: Attempt) -> bool:
         """Whether the attempt has ever begun."""
         return os.path.isdir(f"{self.path}/{attempt.name}")

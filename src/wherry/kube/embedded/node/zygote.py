@@ -32,7 +32,7 @@ from typing import Any, NoReturn
 START_FAILED = 128
 """Exit code of an attempt that could not start (as container runtimes use); `<attempt>.error` says why."""
 
-_TOLD_AFTER_S = 0.01  # a start is told on its own only when the attempt outlives this: short tasks cost one message
+_TOLD_AFTER_S = 0.05  # a start is told on its own only when the attempt outlives this: short tasks cost one message
 _CLEAN_WITHIN_S = 10.0  # left-behind processes that survive SIGKILL so long are stuck in the kernel: report anyway
 _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform.startswith("linux")
