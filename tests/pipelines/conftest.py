@@ -87,6 +87,7 @@ class Lab:
         self.identified: list[tuple[str, Any]] = []
         self.window = 16
         self.timers: Any = None
+        self.advice: str | None = None
 
     async def identify(self, image: str, request: dict[str, Any] | None) -> str:
         self.identified.append((image, request))
@@ -102,6 +103,7 @@ class Lab:
             ids=self.ids,
             identify=self.identify,
             window=self.window,
+            advise=lambda image, request: self.advice,
             timers=self.timers,
             pause_s=0.01,
         ) as pipelines:

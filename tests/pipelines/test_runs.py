@@ -11,6 +11,7 @@ import pytest
 
 from wherry.errors import WherryError
 from wherry.kube.errors import NotFound
+from wherry.kube.events import EventRecorder
 from wherry.kube.resources import PODS
 from wherry.pipelines.flights import SubmitOptions
 from wherry.pipelines.service import Pipelines
@@ -55,6 +56,43 @@ def test_a_loop_wider_than_the_window(lab: Any, go: Any, docs: Any) -> None:
         assert sorted(path for path, _ in lab.node.started) == sorted(f"for-loop-1[{i}]/work" for i in range(100))
         assert view["tasks"]["for-loop-1[41]/work"]["inputs"]["parameters"] == {"x": 41}
         assert view["tasks"]["for-loop-1[41]/work"]["outputs"]["parameters"] == {"Output": 41}
+
+    go(main)
+
+
+@pytest.mark.parametrize("shape", ["loop", "wide"])
+def test_what_waits_for_its_turn_does_not_start_after_a_failure(lab: Any, go: Any, docs: Any, shape: str) -> None:
+    def script(task: ScriptedTask) -> Result:
+        return Fail() if len(lab.node.started) == 3 else Commit({"Output": 1})
+
+    def document() -> dict[str, Any]:
+        if shape == "loop":
+            return docs.loop(50)
+        tasks = {f"t{i}": docs.task("comp-work", {"x": docs.constant(i)}) for i in range(50)}
+        work = docs.component({"x": "NUMBER_INTEGER"}, {"Output": "NUMBER_INTEGER"})
+        return docs.document(tasks, {"comp-work": work})
+
+    async def main() -> None:
+        lab.node.script = script
+        view = await lab.run(document(), parallelism=1)
+        assert view["state"] == "FAILED"
+        assert len(lab.node.started) == 3
+        leaves = [task["phase"] for task in view["tasks"].values() if task["kind"] == "task"]
+        assert leaves.count("SUCCEEDED") == 2
+        assert leaves.count("FAILED") == 1
+        assert set(leaves) <= {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
+
+        lab.node.script = lambda task: Commit({"Output": 1})
+        async with lab.serving() as pipelines:
+            await pipelines.retry(view["id"])
+            view = await lab.finish(pipelines, view["id"])
+        assert view["state"] == "SUCCEEDED"
+        assert len(lab.node.started) == 3 + 48
+
+        lab.node.started.clear()
+        lab.node.script = script
+        view = await lab.run(document(), parallelism=1, keep_going=True)
+        assert (view["state"], len(lab.node.started)) == ("FAILED", 50)
 
     go(main)
 
@@ -417,6 +455,47 @@ def test_an_unwritable_database_is_waited_for_and_nothing_is_lost(lab: Any, go: 
             run_id = await pipelines.submit(docs.chain(3), arguments={})
             assert (await lab.finish(pipelines, run_id))["state"] == "SUCCEEDED"
         assert len(writes) > 6
+
+    go(main)
+
+
+def test_a_pipelines_deadline_cancels_it(lab: Any, go: Any, docs: Any) -> None:
+    async def main() -> None:
+        lab.timers = _Timers()
+        lab.node.script = lambda task: Hang()
+        kubernetes = {"pipelineConfig": {"activeDeadlineSeconds": 60}}
+        both = {"pipeline_spec": docs.chain(2), "platform_spec": {"platforms": {"kubernetes": kubernetes}}}
+        view = await lab.run(both)
+        assert 60.0 in lab.timers.delays
+        assert view["state"] == "CANCELED"
+        notices = [event async for event in _events(lab, view["id"]) if event["event"] == "notice"]
+        assert [notice["reason"] for notice in notices] == ["DeadlineExceeded"]
+
+    go(main)
+
+
+def test_warnings_about_pods_and_advice_about_images_are_told_once(lab: Any, go: Any, docs: Any) -> None:
+    async def main() -> None:
+        lab.advice = "This image means something else here."
+        lab.node.script = lambda task: Hang()
+        async with lab.serving() as pipelines:
+            run_id = await pipelines.submit(docs.loop(2), arguments={})
+            await until(lambda: len(lab.node.started) == 2)
+            recorder = EventRecorder(lab.kube, "test", clock=lab.clock)
+            for pod in (await lab.kube.list(PODS)).items:
+                await recorder.record(pod, "Warning", "NoRoom", "there is no room")
+                await recorder.record(pod, "Normal", "Fine", "all is well")
+
+            async def told() -> list[str]:
+                events = pipelines.events(run_id, follow=False)
+                return sorted([event["message"] async for event in events if event["event"] == "notice"])
+
+            async def both_told() -> bool:
+                return await told() == ["This image means something else here.", "there is no room"]
+
+            await until(both_told)
+            await pipelines.cancel(run_id, kill=True)
+            await lab.finish(pipelines, run_id)
 
     go(main)
 

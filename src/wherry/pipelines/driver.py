@@ -18,7 +18,7 @@ from wherry.errors import WherryError
 from wherry.kube.errors import AlreadyExists, BadRequest, Invalid, KubeError, NotFound, TooLarge
 from wherry.kube.protocol import Kube, Object
 from wherry.kube.resources import PODS
-from wherry.pipelines.engine import apply, decide
+from wherry.pipelines.engine import apply, decide, held_back
 from wherry.pipelines.engine.model import (
     Begin,
     Cancel,
@@ -32,7 +32,7 @@ from wherry.pipelines.engine.model import (
     Started,
     Succeeded,
 )
-from wherry.pipelines.flights import INCARNATION_LIMIT, Flight, Item, LiveRun, LostPod, Stage
+from wherry.pipelines.flights import INCARNATION_LIMIT, Flight, Item, LiveRun, LostPod, Notice, Stage
 from wherry.pipelines.launching import Launcher
 from wherry.pipelines.ledger import NO_FACTS, RUN_FINAL, Batch, Facts
 from wherry.pipelines.pods import SELECTOR, Identity, attempt_of, pod_name
@@ -47,6 +47,8 @@ from wherry.storage.errors import StorageError, UriRefused
 
 RETIRE_AFTER_S = 0.003
 """How long finished pods wait to be cleared away, so that it happens while their successors run."""
+SERVICES = 3
+"""Tasks that run as long as the driver: the pump and two watches."""
 LOG_NAME = "main.log"
 """The archived log of a finished task, in its attempt's folder."""
 
@@ -105,7 +107,7 @@ class Driver:
     @property
     def busy(self) -> bool:
         """Whether a run is live or something is still being cleared away."""
-        return bool(self.lives) or len(self._tasks) > 2
+        return bool(self.lives) or len(self._tasks) > SERVICES
 
     async def __aenter__(self) -> Self:
         self.timers: Timers = self._given_timers or asyncio.get_running_loop()
@@ -119,6 +121,7 @@ class Driver:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
         self.spawn(self._tracker.watch(listing.resource_version))
+        self.spawn(self._tracker.watch_warnings())
         self.spawn(self._pump())
         self._fill()
         return self
@@ -169,9 +172,9 @@ class Driver:
         self._tracker.untrack(flight)
         self.post(flight.live, item)
 
-    def announce(self, flight: Flight, event: Started) -> None:
-        """The flight's task has been running for a while."""
-        self.post(flight.live, event)
+    def tell(self, flight: Flight, item: Started | Notice) -> None:
+        """The flight's task has been running for a while, or there is something to know about it."""
+        self.post(flight.live, item)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a task of the driver's group."""
@@ -207,6 +210,12 @@ class Driver:
             item = live.inbox.popleft()
             if isinstance(item, LostPod):
                 self._lost(item, cycle)
+            elif isinstance(item, Notice):
+                if item.message not in live.noticed:
+                    live.noticed.add(item.message)
+                    cycle.batch.notice(
+                        live.number, item.message, path=item.path, attempt=item.attempt, reason=item.reason
+                    )
             else:
                 self._decide(live, item, cycle)
 
@@ -316,6 +325,10 @@ class Driver:
             flight = live.queue.popleft()
             if live.queue:
                 self._turn.append(live)
+            if not flight.incarnation and held_back(live.engine, flight.path):
+                flight.stage = Stage.LANDED
+                self.post(live, Canceled(flight.path, flight.attempt))
+                continue
             flight.stage = Stage.LAUNCHING
             self._count(flight)
             self._tracker.track(flight)
@@ -351,7 +364,7 @@ class Driver:
         """Make the pod; None when it is there, else how the attempt ended without one."""
         while not flight.stopping:
             try:
-                return await self._launcher.launch(flight)
+                return await self._launcher.launch(flight, lambda notice: self.post(flight.live, notice))
             except AlreadyExists:
                 return await self._found(flight)
             except (BadRequest, Invalid, NotFound, TooLarge) as error:
@@ -416,6 +429,7 @@ class Driver:
 
     def _deadline_over(self, live: LiveRun) -> None:
         live.deadline = None
+        self.post(live, Notice("The pipeline's deadline (activeDeadlineSeconds) has passed.", "DeadlineExceeded"))
         self.cancel(live, kill=False)
 
     def _drop(self, live: LiveRun) -> None:

@@ -110,7 +110,17 @@ class LostPod:
     over: Over
 
 
-Item = Event | LostPod
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the user should know of and that decides nothing; told once a run."""
+
+    message: str
+    reason: str = ""
+    path: str = ""
+    attempt: int = 0
+
+
+Item = Event | LostPod | Notice
 
 
 @dataclass(slots=True, eq=False)
@@ -131,6 +141,8 @@ class LiveRun:
     """Uris of sources that are known to lie in the store."""
     identities: dict[Template, str] = field(default_factory=dict[Template, str])
     """What the environment of each template is, by content."""
+    noticed: set[str] = field(default_factory=set[str])
+    """What the user has been told already."""
     aloft: int = 0
     """How many of its flights count against the window."""
     kill: bool = False

@@ -14,7 +14,7 @@ from wherry.pipelines import caching, pods, templates
 from wherry.pipelines.engine import Resolved, imported, resolve, resolve_value
 from wherry.pipelines.engine.model import Event, Outputs, Succeeded
 from wherry.pipelines.engine.state import Dag
-from wherry.pipelines.flights import Flight, LiveRun
+from wherry.pipelines.flights import Flight, LiveRun, Notice
 from wherry.pipelines.pods import Inputs
 from wherry.pipelines.templates import EnvRequest, ObjectRef, Template
 from wherry.storage.artifacts import ArtifactStore
@@ -25,32 +25,40 @@ class ImportRefused(WherryError):
     """An importer's uri leads nowhere."""
 
 
+Identify = Callable[[str, EnvRequest | None], Awaitable[str]]
+"""The identity of an image's environment, for cache keys: `(image, what the annotation asks for)`."""
+Advise = Callable[[str, EnvRequest | None], str | None]
+
+
 class Launcher:
-    """Makes pods.  `identify` names an image's environment by content, for cache keys."""
+    """Makes pods.  `identify` names an image's environment by content, for cache keys; `advise` has a sentence for the
+    user where an image means something that the user may not expect."""
 
     def __init__(
         self,
         db: Database,
         kube: Kube,
         store: ArtifactStore,
-        identify: Callable[[str, EnvRequest | None], Awaitable[str]],
+        identify: Identify,
+        advise: Advise,
     ) -> None:
         self._db = db
         self._kube = kube
         self._store = store
         self._identify = identify
+        self._advise = advise
 
-    async def launch(self, flight: Flight) -> Event | None:
+    async def launch(self, flight: Flight, tell: Callable[[Notice], None]) -> Event | None:
         """Make the flight's pod; returns None, or the attempt's success when it needs no pod.
 
-        Raises WherryError for what can never be launched, KubeError and StorageError for what the API server or the
-        medium refuses.
+        `tell` is for what the user should know.  Raises WherryError for what can never be launched, KubeError and
+        StorageError for what the API server or the medium refuses.
         """
         live = flight.live
         resolved = resolve(live.engine, flight.path)
         if resolved.kind == "importer":
             return Succeeded(flight.path, flight.attempt, await self._imported(resolved))
-        template = self._template(live, resolved)
+        template = self._template(live, resolved, tell)
         inputs = Inputs(
             resolved.parameters,
             resolved.artifacts,
@@ -80,7 +88,7 @@ class Launcher:
         await self._kube.create(built.pod)
         return None
 
-    def _template(self, live: LiveRun, resolved: Resolved) -> Template:
+    def _template(self, live: LiveRun, resolved: Resolved, tell: Callable[[Notice], None]) -> Template:
         image = resolved.image
         key = (resolved.component_name, image)
         template = live.templates.get(key)
@@ -95,6 +103,9 @@ class Launcher:
                 code_sha256=live.options.code,
                 store_root=self._store.root,
             )
+            advice = self._advise(template.image, template.environment)
+            if advice is not None:
+                tell(Notice(advice, "Image"))
         return template
 
     async def _key(self, live: LiveRun, template: Template, inputs: Inputs, cache_key: str) -> str | None:

@@ -7,7 +7,7 @@ is in the database before the caller hears of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Self
 
@@ -23,18 +23,14 @@ from wherry.pipelines.driver import LOG_NAME, Driver
 from wherry.pipelines.engine.model import RunInfo, RunState
 from wherry.pipelines.flights import LiveRun, SubmitOptions
 from wherry.pipelines.inspection import Inspector
-from wherry.pipelines.launching import Launcher
+from wherry.pipelines.launching import Advise, Identify, Launcher
 from wherry.pipelines.pods import Identity, pod_name
 from wherry.pipelines.recovery import deadline_of, recover
-from wherry.pipelines.templates import EnvRequest
 from wherry.pipelines.tracking import PAUSE_S, Timers
 from wherry.seams import Clock, Ids, iso
 from wherry.storage import history, meta, runs, tasks
 from wherry.storage.artifacts import ArtifactStore, attempt_root, run_root
 from wherry.storage.database import Database, Tx
-
-Identify = Callable[[str, EnvRequest | None], Awaitable[str]]
-"""The identity of an image's environment, for cache keys: `(image, what the annotation asks for)`."""
 
 EVENTS_AT_ONCE = 1000
 BATCH_S = 0.02
@@ -50,7 +46,8 @@ class NoSuchRun(UsageError):
 class Pipelines:
     """All runs of one database.  `async with`: entering takes up unfinished runs, leaving lets their pods go on.
 
-    `window` is how many pods may exist at once; `home` tells homes apart that share a cluster (made when empty).
+    `window` is how many pods may exist at once; `advise` has a sentence for the user about an image, or None; `home`
+    tells homes apart that share a cluster (made when empty).
     """
 
     def __init__(
@@ -63,6 +60,7 @@ class Pipelines:
         ids: Ids,
         identify: Identify,
         window: int,
+        advise: Advise = lambda image, request: None,
         home: str = "",
         timers: Timers | None = None,
         pause_s: float = PAUSE_S,
@@ -72,7 +70,7 @@ class Pipelines:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._identify = identify
+        self._launcher = Launcher(db, kube, store, identify, advise)
         self._window = window
         self._home = home
         self._timers = timers
@@ -87,7 +85,7 @@ class Pipelines:
             store=self._store,
             clock=self._clock,
             home=self._home,
-            launcher=Launcher(self._db, self._kube, self._store, self._identify),
+            launcher=self._launcher,
             window=self._window,
             timers=self._timers,
             pause_s=self._pause_s,

@@ -7,15 +7,16 @@ record is judged, and each incarnation is judged once.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, Protocol
 
 from wherry.kube.errors import Gone, KubeError, NotFound
 from wherry.kube.protocol import Kube, Object
-from wherry.kube.resources import PODS
+from wherry.kube.resources import EVENTS, PODS
 from wherry.pipelines.engine.model import Canceled, Failed, Started, Succeeded
-from wherry.pipelines.flights import Flight, Handle, Item, LostPod, Stage
+from wherry.pipelines.flights import Flight, Handle, Item, LostPod, Notice, Stage
 from wherry.pipelines.pods import SELECTOR, attempt_of
 from wherry.pipelines.verdicts import Alive, Broke, Committed, Over, of_pod, outcome, parse_record, vanished
 from wherry.seams import Clock
@@ -26,6 +27,11 @@ ANNOUNCE_AFTER_S = 0.1
 """How long a task must have been running before that is written down: shorter ones cost one transition less."""
 PAUSE_S = 1.0
 """Before the database, the store or the API server is asked again after it failed."""
+
+
+_WARNINGS = "type=Warning,involvedObject.kind=Pod"
+RECENT = 256
+"""Pods that are over, and of which a late warning may still tell."""
 
 
 class Timers(Protocol):
@@ -43,8 +49,8 @@ class Owner(Protocol):
         """The flight is over, with this end."""
         ...
 
-    def announce(self, flight: Flight, event: Started) -> None:
-        """The flight's task has been running for a while."""
+    def tell(self, flight: Flight, item: Started | Notice) -> None:
+        """The flight's task has been running for a while, or there is something to know about it."""
         ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -62,6 +68,7 @@ class Tracker:
         self._clock = clock
         self._pause_s = pause_s
         self._flights: dict[tuple[str, str], Flight] = {}
+        self._recent: OrderedDict[tuple[str, str], Flight] = OrderedDict()
 
     def track(self, flight: Flight) -> None:
         """From now on what happens to the flight's pod is seen."""
@@ -69,7 +76,10 @@ class Tracker:
 
     def untrack(self, flight: Flight) -> None:
         """The flight is over, or given up."""
-        self._flights.pop(flight.key, None)
+        if self._flights.pop(flight.key, None) is not None:
+            self._recent[flight.key] = flight
+            if len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
 
     def knows(self, pod: Object) -> bool:
         """Whether the pod belongs to a tracked flight."""
@@ -89,6 +99,25 @@ class Tracker:
             except KubeError:
                 await asyncio.sleep(self._pause_s)
                 version = await self._catch_up()
+
+    async def watch_warnings(self) -> None:
+        """Tell users what the cluster warns of about their pods (no room, no image, limits not enforced), for ever."""
+        while True:
+            try:
+                version = (await self._kube.list(EVENTS, fields=_WARNINGS, limit=1)).resource_version
+                async with aclosing(self._kube.watch(EVENTS, fields=_WARNINGS, resource_version=version)) as events:
+                    async for event in events:
+                        self._warned(event.object)
+            except KubeError:
+                await asyncio.sleep(self._pause_s)
+
+    def _warned(self, warning: Object) -> None:
+        about: dict[str, str] = warning.get("involvedObject") or {}
+        key = (about.get("namespace", ""), about.get("name", ""))
+        flight = self._flights.get(key) or self._recent.get(key)
+        if flight is not None:
+            reason = warning.get("reason") or ""
+            self._owner.tell(flight, Notice(warning.get("message") or reason, reason, flight.path, flight.attempt))
 
     async def _catch_up(self) -> str:
         """After a gap in the watch: compare all pods with what we think of them."""
@@ -143,7 +172,7 @@ class Tracker:
     def _announce(self, flight: Flight) -> None:
         flight.timer = None
         flight.announced = True
-        self._owner.announce(flight, Started(flight.path, flight.attempt))
+        self._owner.tell(flight, Started(flight.path, flight.attempt))
 
     async def _consult(self, flight: Flight, over: Over) -> None:
         """Read the commit record in the store, then conclude."""

@@ -56,6 +56,7 @@ async def parts(
                 clock=clock,
                 ids=ids,
                 identify=environments.identity,
+                advise=lambda image, request: substitution(image) if environments.is_unmapped(image, request) else None,
                 window=max(LEAST_PODS, PODS_PER_CORE * (os.cpu_count() or 1)),
             ) as runs,
         ):
@@ -68,6 +69,14 @@ async def parts(
             yield Parts(runs=runs, code=StoredCode(store), stopping=stopping, facts=facts)
     finally:
         db.close()
+
+
+def substitution(image: str) -> str:
+    """What a run says of an image that nothing stands for here."""
+    return (
+        f"The image {image} runs in the environment that wherry is installed in;"
+        f" map it under [images] in wherry.toml to say what it stands for."
+    )
 
 
 def runtime(home: Home) -> Path:
