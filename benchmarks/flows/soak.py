@@ -22,8 +22,10 @@ def work(value: int, pause_s: float, flaky: bool, ledger: str, mark: Output[Arti
     import time
 
     root = os.path.dirname(mark.uri)  # of this attempt: <the task's folder>/<attempt>-<incarnation>
-    now = time.clock_gettime(getattr(time, "CLOCK_REALTIME_COARSE", time.CLOCK_REALTIME))  # the clock of files' times
-    line = json.dumps({"root": root, "pid": os.getpid(), "at": now}) + "\n"
+    own = f"{ledger}.d/{os.getpid()}"
+    with open(own, "w"):
+        now = os.stat(own).st_mtime_ns  # the clock that the commit record is dated by
+    line = json.dumps({"root": root, "pid": os.getpid(), "at_ns": now}) + "\n"
     file = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(file, line.encode())
     os.close(file)
@@ -57,7 +59,7 @@ def command(value: int, ledger: str, mark: Output[Artifact], result: dsl.OutputP
     """Adds one, as a command of its own."""
     script = (
         'now="$1.d/$$"; : > "$now"; '
-        'printf \'{"root": "%s", "pid": %d, "at": %s}\\n\' "$(dirname "$2")" $$ "$(date -r "$now" +%s.%N)" >> "$1"; '
+        'printf \'{"root": "%s", "pid": %d, "at_ns": %s}\\n\' "$(dirname "$2")" $$ "$(date -r "$now" +%s%N)" >> "$1"; '
         'mkdir -p "$(dirname "$3")"; printf %d $(( $0 + 1 )) > "$3"; printf x > "$4"'
     )
     return dsl.ContainerSpec(

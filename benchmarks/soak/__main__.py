@@ -141,8 +141,9 @@ class Soak:
             wrong += checks.history(database) + checks.run_history(database)
             lost = database.execute("SELECT count(*), max(incarnation) FROM task WHERE incarnation > 0").fetchone()
             retried = database.execute("SELECT count(*) FROM task WHERE attempt > 1").fetchone()
+            cached = checks.cached(database)
             transitions = database.execute("SELECT count(*) FROM history").fetchone()
-        late, counts = checks.ledger(self.ledger)
+        late, counts = checks.ledger(self.ledger, cached)
         left = self.left()
         wrong += late + [f"left behind: {process.kind} {process.pid} {process.command[:200]}" for process in left]
         return {

@@ -72,39 +72,45 @@ def test_a_run_that_leaves_a_final_state_by_itself_is_found(database):
     assert ["not in the table" in sentence for sentence in checks.run_history(database)] == [True]
 
 
-def attempt(root: Path, *, commit: bool, started_at: float, committed_at: float = 0.0) -> str:
+def attempt(root: Path, *, commit: bool, started_at: int, committed_at: int = 0) -> str:
     """The folder of an attempt and its line in the ledger."""
     root.mkdir(parents=True)
     if commit:
         (root / "commit.json").write_text(json.dumps({"state": "SUCCEEDED"}))
         os.utime(root / "commit.json", (committed_at, committed_at))
-    return json.dumps({"root": str(root), "pid": 1, "at": started_at}) + "\n"
+    return json.dumps({"root": str(root), "pid": 1, "at_ns": started_at * 10**9}) + "\n"
 
 
 def test_the_ledger_counts_starts_and_commits(tmp_path):
     lines = attempt(tmp_path / "a/0-0", commit=False, started_at=1)
     lines += attempt(tmp_path / "a/1-0", commit=True, started_at=2, committed_at=3)
     (tmp_path / "ledger").write_text(lines)
-    wrong, counts = checks.ledger(tmp_path / "ledger")
+    wrong, counts = checks.ledger(tmp_path / "ledger", set())
     assert wrong == []
     assert counts == {"tasks_in_ledger": 1, "starts": 2, "commits": 1, "attempt_roots": 2}
+
+
+def test_a_task_without_a_commit_is_found_unless_its_result_is_anothers(tmp_path):
+    (tmp_path / "ledger").write_text(attempt(tmp_path / "a/1-0", commit=False, started_at=1))
+    assert "0 successful commit records" in checks.ledger(tmp_path / "ledger", set())[0][0]
+    assert checks.ledger(tmp_path / "ledger", {tmp_path / "a"})[0] == []
 
 
 def test_two_commits_of_one_task_are_found(tmp_path):
     lines = attempt(tmp_path / "a/0-0", commit=True, started_at=1, committed_at=3)
     lines += attempt(tmp_path / "a/0-1", commit=True, started_at=2, committed_at=3)
     (tmp_path / "ledger").write_text(lines)
-    assert "2 successful commit records" in checks.ledger(tmp_path / "ledger")[0][0]
+    assert "2 successful commit records" in checks.ledger(tmp_path / "ledger", set())[0][0]
 
 
 def test_two_starts_of_one_attempt_are_found(tmp_path):
     line = attempt(tmp_path / "a/0-0", commit=True, started_at=1, committed_at=3)
     (tmp_path / "ledger").write_text(line + line)
-    assert "started twice" in checks.ledger(tmp_path / "ledger")[0][0]
+    assert "started twice" in checks.ledger(tmp_path / "ledger", set())[0][0]
 
 
 def test_a_start_after_the_commit_is_found(tmp_path):
     lines = attempt(tmp_path / "a/0-0", commit=True, started_at=1, committed_at=2)
     lines += attempt(tmp_path / "a/0-1", commit=False, started_at=3)
     (tmp_path / "ledger").write_text(lines)
-    assert "after its commit" in checks.ledger(tmp_path / "ledger")[0][0]
+    assert "after its commit" in checks.ledger(tmp_path / "ledger", set())[0][0]
