@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.pipelines.engine.decide import decide, open_leaves
+from wherry.pipelines.engine.decide import decide, held_back, open_leaves
 from wherry.pipelines.engine.inputs import Unresolvable
 from wherry.pipelines.engine.model import (
     ALLOWED,
@@ -66,6 +66,7 @@ __all__ = [
     "Unresolvable",
     "apply",
     "decide",
+    "held_back",
     "imported",
     "open_leaves",
     "resolve",

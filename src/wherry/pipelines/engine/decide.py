@@ -24,7 +24,7 @@ from wherry.pipelines.engine.model import (
     Succeeded,
     Trigger,
 )
-from wherry.pipelines.engine.state import Leaf, Run
+from wherry.pipelines.engine.state import Dag, Leaf, Loop, Run, child_path
 
 
 def decide(run: Run, event: Event) -> Delta:
@@ -89,6 +89,27 @@ def _cancel(run: Run) -> Delta:
         return Delta()
     stops = [node.path for node in open_leaves(run)]
     return Delta(stops=stops, run_state=RunState.CANCELING if run.state is RunState.RUNNING else None)
+
+
+def held_back(run: Run, path: Path) -> bool:
+    """Whether a leaf that still waits to be launched is not to be: something failed in its DAG meanwhile, or in its
+    loop before anything of its iteration began.  The driver answers with `Canceled`.  A retry is what runs already.
+    """
+    leaf = run.nodes.get(path)
+    if run.options.keep_going or not isinstance(leaf, Leaf) or leaf.tries > 1 or (leaf.task and leaf.task.always):
+        return False
+    group = run.nodes.get(leaf.parent)
+    if group is None or isinstance(group, Leaf):
+        return False
+    if group.bad or group.stopped:
+        return True
+    if not isinstance(group, Dag) or group.kind != "iteration":
+        return False
+    loop = run.nodes[group.parent]
+    if not isinstance(loop, Loop) or not (loop.bad or loop.stopped):
+        return False
+    children = (run.nodes.get(child_path(group.path, task.name)) for task in group.component.tasks)
+    return all(child is None or child.phase is Phase.PENDING for child in children)
 
 
 def open_leaves(run: Run) -> list[Leaf]:
