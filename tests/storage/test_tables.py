@@ -191,7 +191,6 @@ def test_artifacts_shown_by_other_runs_are_known(write: Any) -> None:
     assert write(lambda tx: artifact_records.shown_elsewhere(tx, 1, "/store/flow/r1")) == []
     write(lambda tx: artifact_records.append(tx, [mine._replace(run=2)]))
     assert write(lambda tx: artifact_records.shown_elsewhere(tx, 1, "/store/flow/r1")) == [mine.uri]
-    assert write(lambda tx: artifact_records.of_run(tx, 1)) == [mine]
 
 
 def test_a_fact_is_made_once(write: Any) -> None:

@@ -24,6 +24,7 @@ from wherry.pipelines.engine.model import RunInfo, RunState
 from wherry.pipelines.flights import LiveRun, SubmitOptions
 from wherry.pipelines.inspection import Inspector
 from wherry.pipelines.launching import Advise, Identify, Launcher
+from wherry.pipelines.ledger import to_json
 from wherry.pipelines.pods import Identity, pod_name
 from wherry.pipelines.recovery import deadline_of, recover
 from wherry.pipelines.tracking import PAUSE_S, Timers
@@ -142,8 +143,8 @@ class Pipelines:
                 RunState.PENDING,
                 0,
                 runs.put_document(tx, msgspec.json.encode(document)),
-                views.to_json(arguments),
-                views.to_json(options),
+                to_json(arguments),
+                to_json(options),
                 root,
                 None,
                 None,

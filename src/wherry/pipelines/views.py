@@ -10,13 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from wherry.pipelines.ledger import schema_title, to_json
+from wherry.pipelines.ledger import schema_title
 from wherry.pipelines.pods import Identity, pod_name
 from wherry.storage.history import HistoryRow
 from wherry.storage.runs import RunRow
 from wherry.storage.tasks import TaskRow
-
-__all__ = ["FINAL_RUN", "FINAL_TASK", "Shown", "event_view", "flat", "run_view", "task_view", "to_json"]
 
 FINAL_RUN = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 FINAL_TASK = frozenset({"SUCCEEDED", "CACHED", "FAILED", "SKIPPED", "CANCELED"})

@@ -35,12 +35,6 @@ def append(tx: Tx, rows: Sequence[ArtifactRow]) -> None:
         tx.executemany(f"INSERT INTO artifact ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def of_run(tx: Tx, run: int) -> list[ArtifactRow]:
-    """The artifacts of a run in the order of their commits."""
-    found = tx.execute(f"SELECT {_COLUMNS} FROM artifact WHERE run = ? ORDER BY id", (run,))
-    return [ArtifactRow(*row) for row in found.fetchall()]
-
-
 def shown_elsewhere(tx: Tx, run: int, root: str) -> list[str]:
     """Uris under the run's folder `root` that other runs show as theirs (they were taken from the cache)."""
     found = tx.execute(

@@ -111,11 +111,9 @@ def set_incarnation(tx: Tx, run: int, path: str, attempt: int, incarnation: int)
         raise Outpaced(f"{path} is not waiting for incarnation {incarnation}")
 
 
-def of_run(tx: Tx, run: int, *, after: str = "", limit: int = -1) -> list[TaskRow]:
-    """The attempts of a run by path and attempt, those of paths beyond `after`."""
-    found = tx.execute(
-        f"SELECT {_COLUMNS} FROM task WHERE run = ? AND path > ? ORDER BY path, attempt LIMIT ?", (run, after, limit)
-    )
+def of_run(tx: Tx, run: int) -> list[TaskRow]:
+    """The attempts of a run, by path and attempt."""
+    found = tx.execute(f"SELECT {_COLUMNS} FROM task WHERE run = ? ORDER BY path, attempt", (run,))
     return [TaskRow(*row) for row in found.fetchall()]
 
 
