@@ -7,7 +7,7 @@ Made by the server (and by tests), handed to everyone as a `Kube`.  Invariant: e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from wherry.kube.embedded import writes
@@ -24,7 +24,7 @@ from wherry.kube.embedded.registry import REGISTRY
 from wherry.kube.embedded.transaction import Shared, Transaction, read_after, read_body, read_version
 from wherry.kube.errors import bad_request, error, gone, not_found
 from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
-from wherry.kube.resources import Resource
+from wherry.kube.resources import PODS, Resource
 from wherry.kube.times import seconds_of
 from wherry.seams import Clock, Ids
 from wherry.storage.database import Database, Tx
@@ -37,7 +37,8 @@ _EXPIRY_EVERY_S = 60.0
 class EmbeddedKube:
     """A `Kube` over the objects in a `Database`; call it from the thread of the database's event loop.
 
-    `log_source` is set by the node agent; without one, `logs` is refused.
+    `log_source` is set by the node agent; without one, `logs` is refused.  So is `settle`, called with a pod's name and
+    namespace before it is deleted: the node says that it has the pod if it does, for only then does its end take time.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class EmbeddedKube:
         registry: Registry = REGISTRY,
     ) -> None:
         self.log_source: LogSource | None = None
+        self.settle: Callable[[str, str], Awaitable[None]] | None = None
         self._db = db
         self._clock = clock
         self._ids = ids
@@ -148,6 +150,8 @@ class EmbeddedKube:
         if not self._started:
             await self._start()
         kind = self._registry.of_resource(resource)
+        if resource == PODS and self.settle is not None:
+            await self.settle(name, namespace)
         if propagation not in ("Background", "Foreground", "Orphan"):
             raise bad_request(f"propagationPolicy {propagation!r} is not Background, Foreground or Orphan")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,7 @@ class NodeKube(Kube, Protocol):
     """What the agent needs of its API server beyond `Kube`."""
 
     log_source: LogSource | None
+    settle: Callable[[str, str], Awaitable[None]] | None
 
     async def bind(
         self, name: str, namespace: str, node: str, *, uid: str = "", status: Object | None = None
@@ -112,9 +113,14 @@ class NodeAgent:
     async def __aenter__(self) -> Self:
         os.makedirs(self._folder, exist_ok=True)
         self._kube.log_source = self
+        self._kube.settle = self._settle
         living = {message.id: message for message in await self._zygotes.adopt()}
-        version = await self._list(living)
-        self._group = await asyncio.TaskGroup().__aenter__()
+        self._group = await asyncio.TaskGroup().__aenter__()  # before the list: a pod in it may begin preparing
+        try:
+            version = await self._list(living)
+        except BaseException as error:
+            await self._group.__aexit__(type(error), error, error.__traceback__)
+            raise
         self._tasks = [self._group.create_task(self._watch(version)), self._group.create_task(self._write_all())]
         self._admit_soon()
         return self
@@ -128,7 +134,7 @@ class NodeAgent:
         self._leaving = True
         self._orphans.close()
         self._zygotes.close()
-        self._kube.log_source = None
+        self._kube.log_source = self._kube.settle = None
         await self._group.__aexit__(None, None, None)
 
     @property
@@ -242,9 +248,7 @@ class NodeAgent:
             self._forget(pod)
             self._throw_away(uid)
             return
-        # Deleted before the API server heard that the pod is ours, so without grace there: what runs has it here.
-        grace_s = 0.0 if pod.bound else float(pod.run.pod["spec"]["terminationGracePeriodSeconds"])
-        pod.run.stop = Stop("", "", grace_s, deleted=True)
+        pod.run.stop = Stop("", "", 0.0, deleted=True)
         self._step(pod)
 
     # --- admission and preparation
@@ -538,6 +542,14 @@ class NodeAgent:
     def _remove_all(self, uids: list[str]) -> None:
         for uid in uids:
             Folder(self._folder, uid).remove()
+
+    async def _settle(self, name: str, namespace: str) -> None:
+        """Tells the API server of a pod that has begun and that it is about to delete, if it does not know yet."""
+        for pod in self._pods.values():
+            metadata = pod.run.pod["metadata"]
+            if not pod.bound and pod.run.begin and (metadata["name"], metadata["namespace"]) == (name, namespace):
+                await self._write(pod)
+                return
 
     async def _write(self, pod: Pod) -> None:
         run = pod.run
