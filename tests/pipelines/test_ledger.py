@@ -23,9 +23,9 @@ def delta(*changes: Change, **more: Any) -> Delta:
 
 def test_the_guards_are_made_of_the_engines_tables() -> None:
     for old, new in ALLOWED:
-        assert f"('{old.value}', '{new.value}')" in ledger.TRANSITION
-    assert ledger.TRANSITION.count("', '") == len(ALLOWED)
-    assert ledger.SET_STATE.count("', '") == sum(len(row) for row in RUN_NEXT.values())
+        assert f"(?4 = '{old.value}' AND ?5 = '{new.value}')" in ledger.TRANSITION
+    assert ledger.TRANSITION.count("AND ?5 =") == len(ALLOWED)
+    assert ledger.SET_STATE.count("AND :state =") == sum(len(row) for row in RUN_NEXT.values())
 
 
 def test_a_task_may_live_its_whole_life_in_one_batch(lab: Any, go: Any, docs: Any) -> None:

@@ -162,6 +162,11 @@ class Database:
         return value, None
 
 
+def allowed_sql(column: str, parameter: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """The guard of a transition: that `column` may become `parameter`, by the pairs of a table."""
+    return " OR ".join(f"({column} = '{old}' AND {parameter} = '{new}')" for old, new in sorted(pairs))
+
+
 def _ours(error: sqlite3.Error) -> WherryError:
     if isinstance(error, sqlite3.IntegrityError):
         return ConstraintViolated(f"the database refused a write: {error}")

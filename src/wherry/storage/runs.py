@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from wherry.storage.database import Tx
+from wherry.storage.database import Tx, allowed_sql
 
 UNFINISHED = ("PENDING", "RUNNING", "CANCELING")
 
@@ -105,11 +105,10 @@ def finished(tx: Tx, *, before: float, keep: int) -> list[RunRow]:
 
 def set_state_sql(allowed: Iterable[tuple[str, str]]) -> str:
     """The guarded statement behind `set_state`, for the transitions that `allowed` lists."""
-    pairs = ", ".join(f"('{old}', '{new}')" for old, new in sorted(allowed))
     return (
         "UPDATE run SET state = :state, generation = :generation, outputs = :outputs, error = :error,"
         " started_at = coalesce(started_at, :started_at), finished_at = :finished_at"
-        f" WHERE number = :number AND state <> :state AND (state, :state) IN (VALUES {pairs})"
+        f" WHERE number = :number AND ({allowed_sql('state', ':state', allowed)})"
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from wherry.storage.database import Tx
+from wherry.storage.database import Tx, allowed_sql
 from wherry.storage.errors import StorageError
 
 
@@ -80,11 +80,10 @@ _INSERT = (
 
 def transition_sql(allowed: Iterable[tuple[str, str]]) -> str:
     """The guarded statement behind `transition`, for the transitions that `allowed` lists."""
-    pairs = ", ".join(f"('{old}', '{new}')" for old, new in sorted(allowed))
     return (
         "UPDATE task SET phase = ?5, reason = ?6, outputs = ?7, error = ?8, cached_from = ?9,"
         " started_at = coalesce(started_at, ?10), finished_at = ?11"
-        f" WHERE run = ?1 AND path = ?2 AND attempt = ?3 AND phase = ?4 AND (phase, ?5) IN (VALUES {pairs})"
+        f" WHERE run = ?1 AND path = ?2 AND attempt = ?3 AND phase = ?4 AND ({allowed_sql('?4', '?5', allowed)})"
     )
 
 

@@ -1,5 +1,6 @@
 -- Runs of pipelines, the attempts of their tasks, and everything that happened to them.
 -- Plain SQL for SQLite and PostgreSQL; times are seconds since the epoch, documents are JSON text.
+-- (Equalities instead of IN: SQLite builds a table for each evaluation of a list.)
 
 CREATE TABLE migration (
     number      INTEGER PRIMARY KEY,
@@ -26,7 +27,7 @@ CREATE TABLE run (
     resource_name  TEXT NOT NULL,
     pipeline       TEXT NOT NULL,
     namespace      TEXT NOT NULL,
-    state          TEXT NOT NULL CHECK (state IN ('PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELING', 'CANCELED')),
+    state          TEXT NOT NULL CHECK (state = 'PENDING' OR state = 'RUNNING' OR state = 'SUCCEEDED' OR state = 'FAILED' OR state = 'CANCELING' OR state = 'CANCELED'),
     generation     INTEGER NOT NULL DEFAULT 0 CHECK (generation >= 0),
     document       TEXT NOT NULL REFERENCES document (sha256),
     arguments      TEXT NOT NULL,
@@ -48,15 +49,14 @@ CREATE TABLE task (
     path         TEXT NOT NULL,
     attempt      INTEGER NOT NULL CHECK (attempt >= 1),
     incarnation  INTEGER NOT NULL DEFAULT 0 CHECK (incarnation >= 0),
-    kind         TEXT NOT NULL CHECK (kind IN ('task', 'dag', 'loop', 'iteration', 'importer')),
+    kind         TEXT NOT NULL CHECK (kind = 'task' OR kind = 'dag' OR kind = 'loop' OR kind = 'iteration' OR kind = 'importer'),
     tries        INTEGER NOT NULL DEFAULT 1,
     generation   INTEGER NOT NULL DEFAULT 0,
-    phase        TEXT NOT NULL CHECK (phase IN ('PENDING', 'RUNNING', 'SUCCEEDED', 'CACHED', 'FAILED', 'SKIPPED', 'CANCELED')),
+    phase        TEXT NOT NULL CHECK (phase = 'PENDING' OR phase = 'RUNNING' OR phase = 'SUCCEEDED' OR phase = 'CACHED' OR phase = 'FAILED' OR phase = 'SKIPPED' OR phase = 'CANCELED'),
     reason       TEXT NOT NULL DEFAULT '',
     outputs      TEXT,
     error        TEXT,
     cached_from  TEXT,
-    cache_key    TEXT,
     due_at       DOUBLE PRECISION,
     started_at   DOUBLE PRECISION,
     finished_at  DOUBLE PRECISION,
@@ -73,7 +73,7 @@ CREATE TABLE history (
     id           INTEGER PRIMARY KEY,
     run          INTEGER NOT NULL REFERENCES run (number) ON DELETE CASCADE,
     at           DOUBLE PRECISION NOT NULL,
-    event        TEXT NOT NULL CHECK (event IN ('run', 'task', 'notice')),
+    event        TEXT NOT NULL CHECK (event = 'run' OR event = 'task' OR event = 'notice'),
     path         TEXT NOT NULL DEFAULT '',
     attempt      INTEGER NOT NULL DEFAULT 0,
     before       TEXT,
