@@ -105,6 +105,7 @@ class NodeAgent:
         self._dirty: dict[str, Pod] = {}
         self._trash: list[str] = []
         self._work = asyncio.Event()
+        self._rubbish = asyncio.Event()
         self._admitting = False
         self._ticking = False
         self._unenforced_said = False
@@ -121,7 +122,9 @@ class NodeAgent:
         except BaseException as error:
             await self._group.__aexit__(type(error), error, error.__traceback__)
             raise
-        self._tasks = [self._group.create_task(self._watch(version)), self._group.create_task(self._write_all())]
+        self._tasks = [
+            self._group.create_task(loop) for loop in (self._watch(version), self._write_all(), self._clear_away())
+        ]
         self._admit_soon()
         return self
 
@@ -526,7 +529,7 @@ class NodeAgent:
 
     def _throw_away(self, uid: str) -> None:
         self._trash.append(uid)
-        self._work.set()
+        self._rubbish.set()
 
     async def _write_all(self) -> None:
         while True:
@@ -535,9 +538,14 @@ class NodeAgent:
             batch, self._dirty = self._dirty, {}
             if batch:
                 await asyncio.gather(*(self._write(pod) for pod in batch.values()))
+
+    async def _clear_away(self) -> None:
+        """Removes the folders of pods that are gone; no status waits for that."""
+        while True:
+            await self._rubbish.wait()
+            self._rubbish.clear()
             trash, self._trash = self._trash, []
-            if trash:
-                await asyncio.to_thread(self._remove_all, trash)
+            await asyncio.to_thread(self._remove_all, trash)
 
     def _remove_all(self, uids: list[str]) -> None:
         for uid in uids:
