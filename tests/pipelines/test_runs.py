@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -496,6 +498,20 @@ def test_warnings_about_pods_and_advice_about_images_are_told_once(lab: Any, go:
             await until(both_told)
             await pipelines.cancel(run_id, kill=True)
             await lab.finish(pipelines, run_id)
+
+    go(main)
+
+
+def test_nothing_of_a_run_that_is_over_is_held(lab: Any, go: Any, docs: Any) -> None:
+    async def main() -> None:
+        async with lab.serving() as pipelines:
+            run_id = await pipelines.submit(docs.loop(3), arguments={})
+            ended = weakref.ref(pipelines._driver.lives[run_id].ended)  # as long-lived as the live run
+            await lab.finish(pipelines, run_id)
+            gc.collect()
+            assert ended() is None
+            assert not pipelines.busy
+            assert pipelines.active == 0
 
     go(main)
 

@@ -444,7 +444,7 @@ class Driver:
             flight.disarm()
             flight.stage = Stage.LANDED
             self._uncount(flight)
-            self._tracker.untrack(flight)
+        self._tracker.forget(live)
         live.ended.set()
         live.tell()
 

@@ -16,7 +16,7 @@ from wherry.kube.errors import Gone, KubeError, NotFound
 from wherry.kube.protocol import Kube, Object
 from wherry.kube.resources import EVENTS, PODS
 from wherry.pipelines.engine.model import Canceled, Failed, Started, Succeeded
-from wherry.pipelines.flights import Flight, Handle, Item, LostPod, Notice, Stage
+from wherry.pipelines.flights import Flight, Handle, Item, LiveRun, LostPod, Notice, Stage
 from wherry.pipelines.pods import SELECTOR, attempt_of
 from wherry.pipelines.verdicts import Alive, Broke, Committed, Over, of_pod, outcome, parse_record, vanished
 from wherry.seams import Clock
@@ -80,6 +80,13 @@ class Tracker:
             self._recent[flight.key] = flight
             if len(self._recent) > RECENT:
                 self._recent.popitem(last=False)
+
+    def forget(self, live: LiveRun) -> None:
+        """The run is over or given up: nothing of it is held any longer."""
+        for flight in live.flights.values():
+            self.untrack(flight)
+        for key in [key for key, flight in self._recent.items() if flight.live is live]:
+            del self._recent[key]
 
     def knows(self, pod: Object) -> bool:
         """Whether the pod belongs to a tracked flight."""
