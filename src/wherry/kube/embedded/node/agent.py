@@ -13,9 +13,10 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
+
+import msgspec
 
 from wherry.kube.embedded.environments import EnvironmentFailed, Environments, Interpreter
 from wherry.kube.embedded.log_source import LogSource
@@ -51,11 +52,10 @@ class NodeKube(Kube, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
+class NodeSettings(msgspec.Struct, frozen=True):
     """How the node behaves; times in seconds."""
 
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = msgspec.field(default_factory=Backoff)
     zygote_idle_s: float = 5.0  # a zygote without server and attempts leaves; long enough for a server's restart
     say_waiting_after_s: float = 0.2  # a pod that waits less needs no status for it
     config_retry_s: float = 2.0  # a missing config map or secret may still come

@@ -7,9 +7,10 @@ starts anything (pod lifecycle in the Kubernetes documentation).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from wherry.kube.embedded.node.records import Exit
 from wherry.kube.protocol import Object
@@ -21,8 +22,7 @@ LOST = "Lost"
 LOST_CODE = 137
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True):
     """How long a container that keeps ending waits before its next attempt, as the kubelet does it."""
 
     base_s: float = 10.0  # the first wait (the first restart is at once); doubles up to `cap_s`
@@ -39,8 +39,7 @@ class State(Enum):
     ENDED = 4
 
 
-@dataclass(slots=True)
-class Slot:
+class Slot(msgspec.Struct):
     """One container of the pod and its present attempt."""
 
     index: int
@@ -103,8 +102,7 @@ class Slot:
         self.state, self.reason, self.message, self.not_before = State.WAITING, reason, message, not_before
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """Why the whole pod has to end; `deleted` when its object goes too."""
 
     reason: str
@@ -113,8 +111,7 @@ class Stop:
     deleted: bool = False
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct):
     """A pod on this node."""
 
     pod: Object
@@ -142,8 +139,7 @@ class Run:
         return any(slot.busy for slot in self.slots)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What to do now, and when to look again (seconds since the epoch)."""
 
     start: tuple[Slot, ...] = ()

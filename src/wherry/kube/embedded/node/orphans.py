@@ -10,20 +10,20 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from wherry.kube.embedded.node import processes
 
 _POLL_S = 0.2
 
 
-@dataclass(slots=True)
-class _Orphan:
+class _Orphan(msgspec.Struct):
     tag: str
     pid: int
     start: str
     pidfd: int = -1
-    timers: list[asyncio.TimerHandle] = field(default_factory=list[asyncio.TimerHandle])
+    timers: list[asyncio.TimerHandle] = msgspec.field(default_factory=list[asyncio.TimerHandle])
 
 
 class Orphans:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from wherry.kube.embedded.environments import Interpreter
 from wherry.kube.embedded.node import processes
@@ -26,8 +27,7 @@ from wherry.kube.protocol import Object
 LOST_MESSAGE = "The container's process is gone and left no record of how it ended."
 
 
-@dataclass(slots=True)
-class Pod:
+class Pod(msgspec.Struct):
     """A pod on this node, from its first sight to its last status."""
 
     run: Run
@@ -35,12 +35,12 @@ class Pod:
     bound: bool = False  # the API server knows that it is ours
     prepared: bool = False  # interpreters, sources and volumes are there
     preparing: bool = False
-    interpreters: dict[str, Interpreter] = field(default_factory=dict[str, Interpreter])
-    sources: Sources = field(default_factory=dict[Any, Any])
-    volumes: Mapping[str, str] = field(default_factory=dict[str, str])
+    interpreters: dict[str, Interpreter] = msgspec.field(default_factory=dict[str, Interpreter])
+    sources: Sources = msgspec.field(default_factory=dict[Any, Any])
+    volumes: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     gpus: tuple[str, ...] = ()
-    groups: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    killed: dict[str, float] = field(default_factory=dict[str, float])  # attempt id -> grace period asked for
+    groups: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
+    killed: dict[str, float] = msgspec.field(default_factory=dict[str, float])  # attempt id -> grace period asked for
     timer: asyncio.TimerHandle | None = None
     gone: bool = False  # its object is gone already
 

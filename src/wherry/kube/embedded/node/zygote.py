@@ -9,28 +9,20 @@ attempt left behind is dead; every exit leaves a record, written whole by rename
 
 from __future__ import annotations
 
-import atexit
 import ctypes
-import errno
 import gc
 import heapq
 import importlib
 import json
 import os
-import runpy
 import select
 import signal
 import site
 import socket
 import sys
-import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
-
-START_FAILED = 128
-"""Exit code of an attempt that could not start (as container runtimes use); `<attempt>.error` says why."""
 
 _TOLD_AFTER_S = 0.05  # a start is told on its own only when the attempt outlives this: short tasks cost one message
 _CLEAN_WITHIN_S = 10.0  # left-behind processes that survive SIGKILL so long are stuck in the kernel: report anyway
@@ -47,22 +39,32 @@ class Attempt:
 
     __slots__ = ("begin", "cgroup", "code", "id", "kill_at", "pid", "record", "signal", "start", "tag", "told", "usage")
 
-    def __init__(self, request: dict[str, Any], pid: int, start: str) -> None:
-        self.id = request["id"]
-        self.tag = request["tag"].encode()
-        self.record = request["dir"] + "/" + request["name"] + ".exit"
-        self.cgroup: list[str] = request.get("cgroups") or []
+    def __init__(self, request: dict[str, Any], pid: int) -> None:
+        self.id: str = request["id"]
+        self.tag: str = request["tag"]
+        self.record: str = request["dir"] + "/" + request["name"] + ".exit"
+        self.cgroup: list[str] | None = request.get("cgroups")
         self.pid = pid
-        self.start = start
+        self.start = ""  # asked of the kernel only when somebody wants to know: short attempts come and go without
         self.begin = time.time()
         self.told = False
         self.kill_at = 0.0
         self.code = 0
         self.signal = 0
-        self.usage: dict[str, float] = {}
+        self.usage: Any = None
 
     def facts(self) -> dict[str, Any]:
+        """What names the attempt's process for ever."""
+        self.start = self.start or start_time(self.pid)
         return {"id": self.id, "pid": self.pid, "start": self.start, "begin": self.begin}
+
+    def end(self, now: float) -> str:
+        """The exit as JSON, without the opening brace; by hand, because every page touched between two forks costs."""
+        return (
+            f'"id": "{self.id}", "pid": {self.pid}, "start": "{self.start}", "begin": {self.begin!r}, "end": {now!r},'
+            f' "code": {self.code}, "signal": {self.signal}, "usage": {{"user_s": {self.usage.ru_utime!r},'
+            f' "system_s": {self.usage.ru_stime!r}, "max_rss_kb": {self.usage.ru_maxrss}}}}}'
+        )
 
 
 def start_time(pid: int) -> str:
@@ -91,6 +93,7 @@ class Zygote:
         self.server: socket.socket | None = None
         self.unread = b""
         self.unsent = bytearray()
+        self.blocked = False  # the server reads slower than we write
         self.live: dict[int, Attempt] = {}  # pid of the main process -> Attempt
         self.by_id: dict[str, Attempt] = {}
         self.ending: dict[int, Attempt] = {}  # main process reaped, what it left behind not
@@ -112,23 +115,29 @@ class Zygote:
 
     def serve(self) -> dict[str, Any] | None:
         while True:
+            woken = bool(self.ending)
             for fd, _ in self.poll.poll(self._timeout_ms()):
                 if fd == self.wake_read:
                     os.read(fd, 4096)
-                elif fd == self.listener.fileno():
-                    task = self._accept()
-                    if task is not None:
-                        return task
+                    woken = True
                 elif self.server is not None and fd == self.server.fileno():
                     task = self._receive()
                     if task is not None:
                         return task
-            if self.live or self.ending or self.children_fd >= 0:
+                elif fd == self.listener.fileno():
+                    task = self._accept()
+                    if task is not None:
+                        return task
+            if woken:
                 self._reap()
-            self._expire()
-            self._flush()
-            if self._may_leave():
+            if self.untold or self.deadlines:
+                self._expire()
+            if self.unsent:
+                self._flush()
+            if self.server is None and self._may_leave():
                 return None
+            if self.server is not None:
+                self.idle_since = 0.0
 
     def _timeout_ms(self) -> int | None:
         now = time.time()
@@ -144,10 +153,10 @@ class Zygote:
         return None if not waits else max(0, int(min(waits) * 1000) + 1)
 
     def _may_leave(self) -> bool:
-        if self.server is not None or self.live or self.ending:
-            self.idle_since = time.monotonic()
-            return False
-        if time.monotonic() - self.idle_since < self.idle_s:
+        now = time.monotonic()
+        if self.live or self.ending or not self.idle_since:
+            self.idle_since = now
+        if now - self.idle_since < self.idle_s or self.live or self.ending:
             return False
         try:
             os.unlink(self.path)
@@ -171,6 +180,7 @@ class Zygote:
         self.server.setblocking(False)
         self.poll.register(self.server, select.POLLIN)
         self.unsent = bytearray()
+        self.blocked = False
         for attempt in self.live.values():
             attempt.told = True
         self.untold = []
@@ -240,7 +250,9 @@ class Zygote:
             self._drop_server()
             return
         del self.unsent[:sent]
-        self.poll.modify(self.server, select.POLLIN | (select.POLLOUT if self.unsent else 0))
+        if bool(self.unsent) != self.blocked:
+            self.blocked = not self.blocked
+            self.poll.modify(self.server, select.POLLIN | (select.POLLOUT if self.blocked else 0))
 
     # --- starting
 
@@ -260,7 +272,7 @@ class Zygote:
         if pid == 0:
             self._forget()
             return True
-        attempt = Attempt(request, pid, start_time(pid))
+        attempt = Attempt(request, pid)
         self.live[pid] = self.by_id[attempt.id] = attempt
         self.untold.append(attempt)
         return False
@@ -328,11 +340,7 @@ class Zygote:
                 attempt.code = 128 + attempt.signal
             else:
                 attempt.code = os.WEXITSTATUS(status)
-            attempt.usage = {
-                "user_s": round(usage.ru_utime, 6),
-                "system_s": round(usage.ru_stime, 6),
-                "max_rss_kb": usage.ru_maxrss,
-            }
+            attempt.usage = usage
             attempt.kill_at = time.time()
             ended.append(attempt)
         if ended or self.ending:
@@ -340,10 +348,14 @@ class Zygote:
 
     def _settle(self, ended: list[Attempt]) -> None:
         """Reports what has ended, once nothing is left of it."""
+        now = time.time()
+        if not self.ending and not self._has_strays() and not any(attempt.cgroup for attempt in ended):
+            for attempt in ended:  # the common case: nothing was left behind
+                self._finish(attempt, now)
+            return
         for attempt in ended:
             self.ending[attempt.pid] = attempt
         left = self._left_behind()
-        now = time.time()
         for pid, attempt in list(self.ending.items()):
             if attempt.cgroup:
                 left.update((member, pid) for member in _cgroup_members(attempt.cgroup))
@@ -354,6 +366,13 @@ class Zygote:
         for pid in left:
             _signal(pid, signal.SIGKILL)
 
+    def _has_strays(self) -> bool:
+        """Whether we have more children than main processes: orphans of some attempt."""
+        if self.children_fd < 0:
+            return False
+        listed = os.pread(self.children_fd, 65536, 0)
+        return len(listed) > 60000 or listed.count(b" ") > len(self.live)
+
     def _left_behind(self) -> dict[int, int]:
         """Processes of ended attempts that are our children now: pid -> main pid (0: nobody's that still lives)."""
         children = _children(self.children_fd)
@@ -363,7 +382,7 @@ class Zygote:
         owners: dict[int | bytes | str, int] = {}
         for attempt in list(self.live.values()) + list(self.ending.values()):
             owners[attempt.pid] = attempt.pid
-            owners[attempt.tag] = attempt.pid
+            owners[attempt.tag.encode()] = attempt.pid
             owners[attempt.id] = attempt.pid
         for pid in children:
             if pid in self.live:
@@ -374,16 +393,17 @@ class Zygote:
         return left
 
     def _finish(self, attempt: Attempt, now: float) -> None:
-        facts = dict(attempt.facts(), end=now, code=attempt.code, signal=attempt.signal, usage=attempt.usage)
+        end = attempt.end(now)
         del self.by_id[attempt.id]
         if attempt in self.untold:
             self.untold.remove(attempt)
-        self._tell(dict(facts, op="exited"))
-        self._flush()  # the server goes on while the record is written: it matters only should the server die
+        if self.server is not None:
+            self.unsent += b'{"op": "exited", ' + end.encode() + b"\n"
+            self._flush()  # the server goes on while the record is written: it matters only should the server die
         try:
             fd = os.open(attempt.record + "~", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             try:
-                os.write(fd, json.dumps(facts).encode())
+                os.write(fd, b"{" + end.encode())
             finally:
                 os.close(fd)
             os.rename(attempt.record + "~", attempt.record)
@@ -455,114 +475,8 @@ def _signal_group(pid: int, number: int) -> None:
         _signal(pid, number)  # not yet the leader of its session
 
 
-def _cgroup_members(cgroups: list[str]) -> list[int]:
+def _cgroup_members(cgroups: list[str] | None) -> list[int]:
     return [int(pid) for pid in _read(cgroups[0] + "/cgroup.procs").split()] if cgroups else []
-
-
-# --- in the child
-
-
-def prepare(task: dict[str, Any]) -> None:
-    """Makes the child the attempt's main process: session, folder, log, name, environment.  Raises OSError; FileExists
-    when this attempt was started before."""
-    os.setsid()
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    scratch = task["dir"] + "/" + task["name"]
-    try:
-        os.mkdir(task["dir"])
-    except FileExistsError:
-        pass
-    if os.getppid() != task["zygote"]:
-        os._exit(START_FAILED)  # the zygote was killed just now; whoever asked has to think that we never began
-    os.mkdir(scratch)
-    log = os.open(scratch + ".log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    if log > 2:
-        os.close(log)
-    if _LINUX:
-        _write("/proc/self/comm", task["tag"].encode())
-    for group in task.get("cgroups") or ():
-        _write(group + "/cgroup.procs", b"0")
-    if task.get("mounts"):  # volumes are rare: their code is read only when a task has some
-        mounts = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mounts.py")
-        runpy.run_path(mounts)["mount"](task["mounts"], task["dir"])
-    os.chdir(task.get("cwd") or scratch)
-    os.environ.update(task["env"])
-    if "TZ" in task["env"]:
-        time.tzset()
-
-
-def perform(task: dict[str, Any]) -> int:
-    """Runs the prepared task; returns its exit code.  A command replaces the process.  Raises what the task raises."""
-    if task.get("argv"):
-        for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
-        try:
-            os.execvpe(task["argv"][0], task["argv"], os.environ)
-        except FileNotFoundError:
-            raise OSError(errno.ENOENT, "executable file not found in $PATH", task["argv"][0]) from None
-    sys.argv = [task["name"]]
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed task loses no whole line
-    gc.enable()
-    run: Callable[[Any], int] = importlib.import_module("wherry.runtime.main").run
-    return run(os.environ)
-
-
-def become(task: dict[str, Any]) -> NoReturn:
-    """The whole life of a child, ending like an interpreter: threads are joined, exit handlers run, streams are
-    flushed.  Only the tearing down of modules is left out; it would cost more than the rest of a small task."""
-    try:
-        prepare(task)
-        if task.get("argv"):
-            perform(task)
-    except OSError as problem:
-        text = f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem)
-        _quietly(_write, task["dir"] + "/" + task["name"] + ".error", text.encode())
-        os._exit(START_FAILED)
-    code = _shielded(perform, task)
-    code = _shielded(threading._shutdown) or code  # type: ignore[attr-defined]
-    code = _shielded(atexit._run_exitfuncs) or code  # type: ignore[attr-defined]
-    for stream in (sys.stdout, sys.stderr):
-        _quietly(stream.flush)
-    os._exit(code)
-
-
-def _shielded(function: Callable[..., Any], *arguments: Any) -> int:
-    """What an interpreter makes of an outcome: SystemExit is a code, an exception is printed and is 1."""
-    try:
-        code = function(*arguments)
-    except SystemExit as end:
-        code = end.code
-    except KeyboardInterrupt:
-        traceback.print_exc()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-        return 130
-    except BaseException:  # noqa: BLE001  the boundary of the child: there is nobody above to tell
-        traceback.print_exc()
-        return 1
-    if code is None or isinstance(code, int):
-        return (code or 0) & 0xFF
-    sys.stderr.write(f"{code}\n")
-    return 1
-
-
-def _quietly(function: Callable[..., Any], *arguments: Any) -> None:
-    try:
-        function(*arguments)
-    except (OSError, ValueError, AttributeError):
-        pass  # a closed stream, a full disk: the task's own doing, and there is nobody left to tell
-
-
-def _write(path: str, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        os.write(fd, data)
-    finally:
-        os.close(fd)
 
 
 # --- the program
@@ -584,6 +498,20 @@ def _close_all_but(kept: int) -> None:
                 pass  # the descriptor of the listing itself
 
 
+def _without_runtime(environ: Any) -> int:
+    return importlib.import_module("wherry.runtime.main").run(environ)
+
+
+def _runtime() -> Callable[..., int]:
+    """The entrance of the in-task runtime; without a runtime, one that fails where the user looks: in the task."""
+    try:
+        runtime = importlib.import_module("wherry.runtime.main")
+    except ImportError:
+        return _without_runtime
+    runtime.preload()
+    return runtime.run
+
+
 def main() -> None:
     """`zygote.py CONFIG`: a JSON object of fd (the listening socket), path (of that socket), runtime (put on sys.path),
     sites (site folders that -I leaves out) and idle_s (how long it stays without server and attempts)."""
@@ -591,13 +519,13 @@ def main() -> None:
     _close_all_but(config["fd"])
     for folder in config["sites"]:
         site.addsitedir(folder)
-    sys.path.insert(0, config["runtime"])
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    become: Callable[..., NoReturn] = importlib.import_module("zygote_child").become
+    sys.path[0] = config["runtime"]
     for name in _PRELOAD.split():
         importlib.import_module(name)
-    try:
-        importlib.import_module("wherry.runtime.main").preload()
-    except ImportError:
-        pass  # said by each task that needs it, where the user looks
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed task loses no whole line
+    run = _runtime()
     _become_reaper()
     listener = socket.socket(fileno=config["fd"])
     zygote = Zygote(listener, config["path"], config["idle_s"])
@@ -606,7 +534,7 @@ def main() -> None:
     gc.disable()
     task = zygote.serve()
     if task is not None:
-        become(task)
+        become(task, run)
 
 
 if __name__ == "__main__":
