@@ -11,8 +11,9 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Any, Self
+
+import msgspec
 
 from wherry.errors import WherryError
 from wherry.kube.errors import AlreadyExists, BadRequest, Invalid, KubeError, NotFound, TooLarge
@@ -53,18 +54,17 @@ LOG_NAME = "main.log"
 """The archived log of a finished task, in its attempt's folder."""
 
 
-@dataclass(slots=True)
-class _Cycle:
+class _Cycle(msgspec.Struct):
     """What one turn of the pump has decided: what to write, and what to do when it is written."""
 
     batch: Batch
-    lives: list[LiveRun] = field(default_factory=list[LiveRun])
-    starts: list[Flight] = field(default_factory=list[Flight])
-    stops: list[Flight] = field(default_factory=list[Flight])
-    ended: list[Flight] = field(default_factory=list[Flight])
-    left: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    lives: list[LiveRun] = msgspec.field(default_factory=list[LiveRun])
+    starts: list[Flight] = msgspec.field(default_factory=list[Flight])
+    stops: list[Flight] = msgspec.field(default_factory=list[Flight])
+    ended: list[Flight] = msgspec.field(default_factory=list[Flight])
+    left: list[tuple[str, str, str]] = msgspec.field(default_factory=list[tuple[str, str, str]])
     """Pods of incarnations that were lost: name, namespace, folder."""
-    over: list[LiveRun] = field(default_factory=list[LiveRun])
+    over: list[LiveRun] = msgspec.field(default_factory=list[LiveRun])
 
 
 class Driver:
@@ -188,19 +188,22 @@ class Driver:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            cycle = _Cycle(Batch(self._clock.time()))
-            dirty, self._dirty = self._dirty, {}
-            for live in dirty:
-                self._decide_all(live, cycle)
-            if cycle.batch:
-                try:
-                    await self._db.write(cycle.batch.write)
-                except StorageError:
-                    for live in cycle.lives:
-                        self._drop(live)
-                        self.spawn(self._start_over(live))
-                    continue
-            self._act(cycle)
+            await self._cycle()  # a call of its own, so that no run is held while there is nothing to do
+
+    async def _cycle(self) -> None:
+        cycle = _Cycle(Batch(self._clock.time()))
+        dirty, self._dirty = self._dirty, {}
+        for live in dirty:
+            self._decide_all(live, cycle)
+        if cycle.batch:
+            try:
+                await self._db.write(cycle.batch.write)
+            except StorageError:
+                for live in cycle.lives:
+                    self._drop(live)
+                    self.spawn(self._start_over(live))
+                return
+        self._act(cycle)
 
     def _decide_all(self, live: LiveRun, cycle: _Cycle) -> None:
         if live.over:

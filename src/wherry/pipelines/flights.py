@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
@@ -57,8 +56,7 @@ class Stage(Enum):
     LANDED = auto()  # over: its end is on its way to the engine
 
 
-@dataclass(slots=True, eq=False)
-class Flight:
+class Flight(msgspec.Struct, eq=False):
     """A leaf attempt in hand; `name` is that of the pod of its present incarnation."""
 
     live: LiveRun
@@ -102,16 +100,14 @@ class Flight:
             self.timer = None
 
 
-@dataclass(frozen=True, slots=True)
-class LostPod:
+class LostPod(msgspec.Struct, frozen=True):
     """A pod is gone or ended without a result, and its code is not to blame."""
 
     flight: Flight
     over: Over
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """Something that the user should know of and that decides nothing; told once a run."""
 
     message: str
@@ -123,8 +119,7 @@ class Notice:
 Item = Event | LostPod | Notice
 
 
-@dataclass(slots=True, eq=False)
-class LiveRun:
+class LiveRun(msgspec.Struct, eq=False):
     """A run that is being driven."""
 
     number: int
@@ -132,16 +127,16 @@ class LiveRun:
     options: SubmitOptions
     engine: Run
     root: str
-    inbox: deque[Item] = field(default_factory=deque[Item])
-    queue: deque[Flight] = field(default_factory=deque[Flight])
-    flights: dict[str, Flight] = field(default_factory=dict[str, Flight])
-    templates: dict[tuple[str, str], Template] = field(default_factory=dict[tuple[str, str], Template])
+    inbox: deque[Item] = msgspec.field(default_factory=deque[Item])
+    queue: deque[Flight] = msgspec.field(default_factory=deque[Flight])
+    flights: dict[str, Flight] = msgspec.field(default_factory=dict[str, Flight])
+    templates: dict[tuple[str, str], Template] = msgspec.field(default_factory=dict[tuple[str, str], Template])
     """By component and image."""
-    uploaded: set[str] = field(default_factory=set[str])
+    uploaded: set[str] = msgspec.field(default_factory=set[str])
     """Uris of sources that are known to lie in the store."""
-    identities: dict[Template, str] = field(default_factory=dict[Template, str])
+    identities: dict[Template, str] = msgspec.field(default_factory=dict[Template, str])
     """What the environment of each template is, by content."""
-    noticed: set[str] = field(default_factory=set[str])
+    noticed: set[str] = msgspec.field(default_factory=set[str])
     """What the user has been told already."""
     aloft: int = 0
     """How many of its flights count against the window."""
@@ -150,8 +145,8 @@ class LiveRun:
     deadline_s: float | None = None
     """Seconds until the run is to be canceled (pipelineConfig.activeDeadlineSeconds)."""
     deadline: Handle | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    ended: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
     def tell(self) -> None:
         """Wake everyone who follows this run."""

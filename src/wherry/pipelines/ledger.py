@@ -7,7 +7,6 @@ allows, leaves the phase that the database holds, and has its history row in the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -29,8 +28,7 @@ def to_json(value: Any) -> str:
     return _encoder.encode(value).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What the driver knows of a leaf attempt beyond the engine: when its process ran, and its key in the cache."""
 
     started_at: float | None = None
@@ -42,27 +40,25 @@ class Facts:
 NO_FACTS = Facts()
 
 
-@dataclass(slots=True)
-class _Layer:
+class _Layer(msgspec.Struct):
     """Rows that may be written kind by kind: changes of old rows, then new rows, then changes of those."""
 
-    old: list[tasks.Transition] = field(default_factory=list[tasks.Transition])
-    made: list[tasks.Attempt] = field(default_factory=list[tasks.Attempt])
-    fresh: list[tasks.Transition] = field(default_factory=list[tasks.Transition])
-    paths: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
+    old: list[tasks.Transition] = msgspec.field(default_factory=list[tasks.Transition])
+    made: list[tasks.Attempt] = msgspec.field(default_factory=list[tasks.Attempt])
+    fresh: list[tasks.Transition] = msgspec.field(default_factory=list[tasks.Transition])
+    paths: set[tuple[int, str]] = msgspec.field(default_factory=set[tuple[int, str]])
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """All that one cycle of the driver writes; `now` is the time of the cycle."""
 
     now: float
-    _layers: list[_Layer] = field(default_factory=lambda: [_Layer()])
-    _history: list[history.Entry] = field(default_factory=list[history.Entry])
-    _artifacts: list[ArtifactRow] = field(default_factory=list[ArtifactRow])
-    _cache: list[cache.Entry] = field(default_factory=list[cache.Entry])
-    _incarnations: list[tuple[int, str, int, int]] = field(default_factory=list[tuple[int, str, int, int]])
-    _states: list[runs.StateChange] = field(default_factory=list[runs.StateChange])
+    _layers: list[_Layer] = msgspec.field(default_factory=lambda: [_Layer()])
+    _history: list[history.Entry] = msgspec.field(default_factory=list[history.Entry])
+    _artifacts: list[ArtifactRow] = msgspec.field(default_factory=list[ArtifactRow])
+    _cache: list[cache.Entry] = msgspec.field(default_factory=list[cache.Entry])
+    _incarnations: list[tuple[int, str, int, int]] = msgspec.field(default_factory=list[tuple[int, str, int, int]])
+    _states: list[runs.StateChange] = msgspec.field(default_factory=list[runs.StateChange])
 
     def __bool__(self) -> bool:
         return bool(self._history or self._incarnations)

@@ -11,8 +11,9 @@ import hashlib
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 # `sh -ec` of a lightweight component: writes its $0 to a file and runs kfp's executor on it.
 _EPHEMERAL = re.compile(
@@ -37,8 +38,7 @@ _FLAGS = {"--quiet", "--no-warn-script-location"}
 _IN_THE_RUNTIME = {"dsl", "__version__"}
 
 
-@dataclass(frozen=True, slots=True)
-class Installs:
+class Installs(msgspec.Struct, frozen=True):
     """What pip lines ask for: requirement texts, indexes (the first is the main one), and the kfp that KFP adds."""
 
     requirements: tuple[str, ...] = ()
@@ -47,8 +47,7 @@ class Installs:
     kfp: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A Python function: the `source` of its file (with its SHA-256), its name, and what it needs installed."""
 
     source: str
@@ -57,8 +56,7 @@ class Function:
     installs: Installs
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """Any other command, without the pip lines that could be taken off its front."""
 
     command: tuple[str, ...]

@@ -6,7 +6,6 @@ Called by `wherry.pipelines.pods`.  Pure.  Invariant: secrets are referred to by
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -25,15 +24,14 @@ from wherry.ir.kubernetes import (
 ValueOf = Callable[[InputSpec], Any]
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(msgspec.Struct):
     """Pieces to be merged into a pod: of its metadata, its spec, and its container."""
 
-    labels: dict[str, str] = field(default_factory=dict[str, str])
-    annotations: dict[str, str] = field(default_factory=dict[str, str])
-    env: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    container: dict[str, Any] = field(default_factory=dict[str, Any])
-    spec: dict[str, Any] = field(default_factory=dict[str, Any])
+    labels: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    annotations: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    env: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
+    container: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    spec: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
 
 
 def platform_parts(config: KubernetesExecutorConfig, value_of: ValueOf) -> Parts:

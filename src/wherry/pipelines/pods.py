@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -64,8 +63,7 @@ class Identity(NamedTuple):
         return f"{self.attempt}-{self.incarnation}"
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(msgspec.Struct, frozen=True):
     """What flows into the task: parameter values, lists of RuntimeArtifacts by input name, and what its container asks
     for with their values put in."""
 
@@ -77,8 +75,7 @@ class Inputs:
     """Resolves an input spec of the platform document (JSON form) in the task's place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(msgspec.Struct, frozen=True):
     """A pod, and the files that must lie in the store before it is made."""
 
     pod: Object

@@ -45,8 +45,7 @@ class ObjectRef:
         return {"uri": self.uri, "sha256": self.sha256}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Template:
+class Template(msgspec.Struct, frozen=True, eq=False):
     """One component in one image, in one run."""
 
     name: str

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from wherry.kube.errors import Gone, KubeError, NotFound
-from wherry.kube.protocol import Kube, Object
+from wherry.kube.protocol import Kube, Object, WatchEvent
 from wherry.kube.resources import EVENTS, PODS
 from wherry.pipelines.engine.model import Canceled, Failed, Started, Succeeded
 from wherry.pipelines.flights import Flight, Handle, Item, LiveRun, LostPod, Notice, Stage
@@ -98,14 +98,17 @@ class Tracker:
             try:
                 async with aclosing(self._kube.watch(PODS, labels=SELECTOR, resource_version=version)) as events:
                     async for event in events:
-                        flight = self._flights.get(_key(event.object))
-                        if flight is not None:
-                            self.seen(flight, event.object, deleted=event.type == "DELETED")
+                        self._told(event)
             except Gone:
                 version = await self._catch_up()
             except KubeError:
                 await asyncio.sleep(self._pause_s)
                 version = await self._catch_up()
+
+    def _told(self, event: WatchEvent) -> None:
+        flight = self._flights.get(_key(event.object))
+        if flight is not None:
+            self.seen(flight, event.object, deleted=event.type == "DELETED")
 
     async def watch_warnings(self) -> None:
         """Tell users what the cluster warns of about their pods (no room, no image, limits not enforced), for ever."""

@@ -7,7 +7,6 @@ judged by its pod; a pod that vanished or was taken away is LOST, which is no fa
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -53,15 +52,13 @@ class CommitRecord(msgspec.Struct):
 _records = msgspec.json.Decoder(CommitRecord)
 
 
-@dataclass(frozen=True, slots=True)
-class Alive:
+class Alive(msgspec.Struct, frozen=True):
     """The pod's process runs, since `started_at`."""
 
     started_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Over:
+class Over(msgspec.Struct, frozen=True):
     """The pod has ended; `record` is what its termination message carries, `lost` that it was taken away."""
 
     record: CommitRecord | None
@@ -71,23 +68,20 @@ class Over:
     finished_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The attempt is done."""
 
     outputs: Outputs
 
 
-@dataclass(frozen=True, slots=True)
-class Broke:
+class Broke(msgspec.Struct, frozen=True):
     """The attempt failed by the user's code (or what it asked for)."""
 
     error: Error
     retriable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """The attempt has no result, and its code is not to blame."""
 
     error: Error
