@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wherry.client import views
@@ -17,6 +17,7 @@ from wherry.client.flows import Flow, Place
 from wherry.errors import WherryError
 
 LOG_LINES = 10
+_SOURCE = re.compile(r'File "[^"]*/\.source/[0-9a-f]{64}\.py", line (\d+)')
 _MISSING = re.compile(r"No module named '([^']+)'")
 
 
@@ -26,9 +27,9 @@ def explained(client: Client, run: str, error: Mapping[str, Any], flow: Flow | N
     where = f"task {task} failed: " if task else ""
     parts = [f"{where}{_headline(error)}"]
     if error.get("traceback"):
-        parts.append(str(error["traceback"]).rstrip())
+        parts.append(in_users_file(str(error["traceback"]).rstrip(), flow, str(task)))
     elif task:
-        parts += _log(client, run, task)
+        parts += _log(client, run, task, str(error.get("message")))
     hint = _decorator_hint(error, flow) or error.get("hint")
     if hint:
         parts.append(f"hint: {hint}")
@@ -39,17 +40,27 @@ def explained(client: Client, run: str, error: Mapping[str, Any], flow: Flow | N
 
 def function_of(spec: Mapping[str, Any], path: str) -> str | None:
     """The name of the Python function that the task at `path` runs; None for other tasks."""
+    arguments: list[Any] = _container(spec, path).get("args", [])
+    if "--function_to_execute" in arguments[:-1]:
+        return str(arguments[arguments.index("--function_to_execute") + 1])
+    return None
+
+
+def _source_of(spec: Mapping[str, Any], path: str) -> str:
+    """The source that the task runs: KFP passes it as the last word of the command."""
+    command: list[Any] = _container(spec, path).get("command", [])
+    return str(command[-1]) if command else ""
+
+
+def _container(spec: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     component: Any = spec.get("root", {})
     for part in re.sub(r"\[\d+\]", "", path).split("/"):
         task = component.get("dag", {}).get("tasks", {}).get(part)
         if task is None:
-            return None
+            return {}
         component = spec.get("components", {}).get(task.get("componentRef", {}).get("name"), {})
-    executor = spec.get("deploymentSpec", {}).get("executors", {}).get(component.get("executorLabel"), {})
-    arguments: list[Any] = executor.get("container", {}).get("args", [])
-    if "--function_to_execute" in arguments[:-1]:
-        return str(arguments[arguments.index("--function_to_execute") + 1])
-    return None
+    executors = spec.get("deploymentSpec", {}).get("executors", {})
+    return executors.get(component.get("executorLabel"), {}).get("container", {})
 
 
 def _headline(error: Mapping[str, Any]) -> str:
@@ -57,12 +68,14 @@ def _headline(error: Mapping[str, Any]) -> str:
     return f"{kind}: {message}" if kind and not message.startswith(f"{kind}:") else message
 
 
-def _log(client: Client, run: str, task: str) -> list[str]:
+def _log(client: Client, run: str, task: str, known: str) -> list[str]:
+    """The end of the task's log, without what the message says already."""
     try:
         data = b"".join(client.logs(run, task, tail=LOG_LINES))
     except WherryError:
         return []  # the log is extra here; that it cannot be had is no news beside the failure
-    text = data.decode("utf-8", "replace").rstrip()
+    lines = [line for line in data.decode("utf-8", "replace").splitlines() if not line.endswith(known)]
+    text = "\n".join(lines).rstrip()
     return [f"the end of its log:\n{_indented(text)}"] if text else []
 
 
@@ -91,3 +104,35 @@ def _place(flow: Flow | None, task: str) -> Place | None:
         return None
     function = function_of(flow.spec, task)
     return flow.places.get(function) if function else None
+
+
+def in_users_file(text: str, flow: Flow | None, task: str) -> str:
+    """A traceback with the places of the task's own source given in the file that the user wrote, where we know it."""
+    place = _place(flow, task)
+    function = function_of(flow.spec, task) if flow else None
+    if flow is None or place is None or function is None:
+        return text
+    start = re.compile(rf"\s*(?:async\s+)?def\s+{re.escape(function)}\b")
+    theirs = _line(_read(place.file), start, place.line)
+    ours = _line(_source_of(flow.spec, task).splitlines(), start, 1)
+    if not theirs or not ours:
+        return text
+
+    def placed(match: re.Match[str]) -> str:
+        line = int(match[1])
+        return f'File "{os.path.relpath(place.file)}", line {line - ours + theirs}' if line >= ours else match[0]
+
+    return _SOURCE.sub(placed, text)
+
+
+def _line(lines: Sequence[str], start: re.Pattern[str], first: int) -> int:
+    """The number of the first line from `first` on that `start` matches; 0 where there is none."""
+    return next((n for n, line in enumerate(lines, 1) if n >= first and start.match(line)), 0)
+
+
+def _read(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []

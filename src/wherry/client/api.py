@@ -156,7 +156,11 @@ class Client:
                 if not self._own or idle > _REVIVALS:
                     raise
             first = None
-            self._revive()
+            try:
+                self._revive()
+            except WherryError as error:
+                kept = f"run {run} is kept, and goes on with the first command that finds a server or can start one"
+                raise WherryError(error.message, hint=f"{error.hint}\n  {kept}" if error.hint else kept) from None
 
     def logs(
         self, run: str, task: str, *, attempt: int | None = None, follow: bool = False, tail: int | None = None

@@ -11,7 +11,9 @@ import json
 import os
 import socket
 import sys
+import traceback
 from importlib import import_module
+from typing import cast
 
 from wherry import settings
 from wherry.errors import UsageError, WherryError
@@ -19,6 +21,9 @@ from wherry.server import home as homes
 
 LIFE = "wherry.server.life"  # the lazy entries: nothing of the server is loaded before the lock is ours
 COMPOSE = "wherry.server.compose"
+
+
+_waiting: set[int] = set()  # the descriptor on which somebody waits for the one word
 
 
 def main(arguments: list[str]) -> int:
@@ -29,21 +34,47 @@ def main(arguments: list[str]) -> int:
         return 2
     ready = int(words.get("--ready-fd", -1))
     if ready >= 0:
+        _waiting.add(ready)
         os.set_inheritable(ready, False)
         if os.fork():  # an own process, no child of who started it; still one thread here, so a fork is safe
             os._exit(0)
     home = settings.Home(os.path.realpath(words["--home"]))
     try:
         return _serve(home, ready)
-    except WherryError as error:
-        say(ready, {"error": {"message": error.message, "hint": error.hint}})
-        sys.stderr.write(f"{error}\n")
-        return 2 if isinstance(error, UsageError) else 1
+    except Exception as error:  # noqa: BLE001 - the boundary of the process: said to who waits, told in the log
+        reason = explained(error, home)
+        say(ready, {"error": {"message": reason.message, "hint": reason.hint}})
+        if error is not reason:
+            traceback.print_exception(error)
+        sys.stderr.write(f"wherry server {os.getpid()} ends: {reason}\n")
+        return 2 if isinstance(reason, UsageError) else 1
+
+
+def explained(error: BaseException, home: settings.Home) -> WherryError:
+    """The sentence for a user in what ended the server: of several errors, the first that has one."""
+    if isinstance(error, WherryError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        found = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        reasons = [explained(inner, home) for inner in found]
+        return next((reason for reason in reasons if not isinstance(reason, Fault)), reasons[0])
+    if isinstance(error, OSError):
+        where = error.filename or home.path
+        return WherryError(f"the server cannot go on: {error.strerror or error}: {where}")
+    return Fault(
+        f"the server ended by a fault of wherry's own: {type(error).__name__}: {error}",
+        hint=f"{home.log} has the traceback; please report it",
+    )
+
+
+class Fault(WherryError):
+    """What ended the server is a mistake in wherry."""
 
 
 def say(ready: int, word: dict[str, object]) -> None:
     """Says the one word to who started us, who may be gone."""
-    if ready >= 0:
+    if ready in _waiting:
+        _waiting.clear()
         try:
             os.write(ready, json.dumps(word).encode() + b"\n")
         except BrokenPipeError:
