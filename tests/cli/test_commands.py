@@ -45,7 +45,7 @@ TASKS: list[dict[str, Any]] = [
                 "path": f"for-loop-1[{n}]/train",
                 "kind": "task",
                 "phase": "FAILED" if n == 9 else "SUCCEEDED",
-                "attempt": 1 if n == 9 else 0,
+                "attempt": 2 if n == 9 else 1,
                 "error": {"type": "ValueError", "message": "no good"} if n == 9 else None,
                 "outputs": {"artifacts": {"m": [METRICS]}},
             },
