@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from wherry.kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from wherry.kube.events import EventRecorder, EventType
@@ -34,8 +35,7 @@ class Note(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What to do about an object, in this order: create and delete children, tell events, set the status, look
     again."""
 
@@ -52,8 +52,7 @@ class Planner(Protocol):
     def __call__(self, obj: Object, children: Sequence[Object], now: datetime, /) -> Plan: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Controller:
+class Controller(msgspec.Struct, frozen=True):
     """One controller: which objects it looks after, which children it makes for them, and how it decides."""
 
     name: str

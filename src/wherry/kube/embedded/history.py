@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import cast
+
+import msgspec
 
 from wherry.kube.embedded.codec import decode
 from wherry.kube.errors import gone
@@ -20,8 +21,7 @@ from wherry.kube.protocol import Object
 _KEEP_DECODED = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """How much history is kept, per resource: a watcher that falls further behind is told to list again."""
 
     changes: int = 8192  # four changes a pod: two thousand pods' lives

@@ -8,7 +8,8 @@ others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec.structs
 
 from wherry.kube.errors import Cause, error
 from wherry.kube.names import dns_subdomain_error
@@ -37,8 +38,7 @@ def no_grace(obj: Object, requested_s: int | None) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """How one resource behaves.
 
     `default` completes a new or replaced object in place and never changes what is there; `begin` sets what the
@@ -47,7 +47,7 @@ class Kind:
     """
 
     resource: Resource
-    fields: FieldPaths = field(default_factory=lambda: METADATA_FIELDS)
+    fields: FieldPaths = msgspec.field(default_factory=lambda: METADATA_FIELDS)
     has_status: bool = False
     has_generation: bool = False  # metadata.generation counts the changes of the spec
     name_error: Callable[[str], str] = dns_subdomain_error
@@ -60,7 +60,7 @@ class Kind:
     table: str = ""  # how rows name it; the resource's qualified name
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "table", self.table or self.resource.qualified)
+        msgspec.structs.force_setattr(self, "table", self.table or self.resource.qualified)
 
 
 class Registry:

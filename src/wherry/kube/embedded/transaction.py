@@ -8,8 +8,9 @@ whose gaps are harmless.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from wherry.kube.embedded.codec import decode, encode
 from wherry.kube.embedded.history import Change
@@ -44,8 +45,7 @@ class Stored(NamedTuple):
         return self.object["metadata"]["uid"]
 
 
-@dataclass(slots=True)
-class Shared:
+class Shared(msgspec.Struct):
     """What all transactions share: the counter behind every resourceVersion, one for all kinds, as in etcd; and what is
     known of namespaces.
 
@@ -54,8 +54,8 @@ class Shared:
 
     version: int = 0
     reserved: int = 0  # versions up to here are recorded as given, so that no later process gives them again
-    open: set[str] = field(default_factory=set[str])  # committed and not ending; only ever too few
-    ending: set[str] = field(default_factory=set[str])  # terminating; only ever too many
+    open: set[str] = msgspec.field(default_factory=set[str])  # committed and not ending; only ever too few
+    ending: set[str] = msgspec.field(default_factory=set[str])  # terminating; only ever too many
 
 
 def read_version(tx: Tx) -> int:

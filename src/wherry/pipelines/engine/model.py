@@ -7,9 +7,10 @@ and a new attempt is a new row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
 
 Path: TypeAlias = str
 """A node's place in the run: "root" is the run's DAG, its tasks "train", iterations "for-loop-1[3]", nested
@@ -157,17 +158,16 @@ class Start(NamedTuple):
     kind: Kind = "task"
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(msgspec.Struct, frozen=True):
     """All that follows from one event.
 
     Write `changes` and the run's state in one transaction, `apply`, then act on `starts` and `stops`.  Each path in
     `stops` is a leaf that is PENDING or RUNNING; the driver answers each with `Canceled` (or how it ended instead).
     """
 
-    changes: list[Change] = field(default_factory=list["Change"])
-    starts: list[Start] = field(default_factory=list["Start"])
-    stops: list[Path] = field(default_factory=list["Path"])
+    changes: list[Change] = msgspec.field(default_factory=list["Change"])
+    starts: list[Start] = msgspec.field(default_factory=list["Start"])
+    stops: list[Path] = msgspec.field(default_factory=list["Path"])
     run_state: RunState | None = None
     run_outputs: Outputs | None = None
     run_error: Error | None = None
@@ -178,21 +178,18 @@ class Delta:
         return bool(self.changes or self.starts or self.stops or self.run_state)
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(msgspec.Struct, frozen=True):
     """Opens the root DAG of a PENDING run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """A leaf attempt is running."""
 
     path: Path
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(msgspec.Struct, frozen=True):
     """A leaf attempt has committed, or (with `cached_from`, a run id) its result was taken over from the cache."""
 
     path: Path
@@ -201,8 +198,7 @@ class Succeeded:
     cached_from: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """A leaf attempt is over without a result; the retry policy applies only when it is `retriable`."""
 
     path: Path
@@ -211,29 +207,25 @@ class Failed:
     retriable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Canceled:
+class Canceled(msgspec.Struct, frozen=True):
     """A leaf attempt was stopped."""
 
     path: Path
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True):
     """The user wants the run to end: nothing starts any more, what runs is stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True):
     """The user wants a FAILED or CANCELED run to go on from what succeeded, as the next generation."""
 
 
 Event: TypeAlias = Begin | Started | Succeeded | Failed | Canceled | Cancel | Retry
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
+class RunInfo(msgspec.Struct, frozen=True):
     """Facts about the run that its inputs may mention (KFP's placeholders); times are RFC 3339 text in UTC."""
 
     run_id: str
@@ -251,8 +243,7 @@ class RunInfo:
         return f"{self.pipeline}-{self.run_id.replace('-', '')[:8]}"
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True):
     """How failures are taken, and how many iterations of one loop may be open at once.
 
     Opening iterations as others end keeps the work of one event and the memory small; the driver sets `window`

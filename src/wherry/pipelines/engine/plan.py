@@ -8,7 +8,6 @@ parsed loop items, compiled conditions, numbers as Python means them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import msgspec
@@ -41,8 +40,7 @@ CONSTANT, OUTER, OUTPUT, STATUS = range(4)
 _LEGACY_TYPES = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE", "STRING": "STRING"}
 
 
-@dataclass(slots=True)
-class Definition:
+class Definition(msgspec.Struct):
     """An input parameter that a component declares.  `type` is KFP's name, "" when none is declared."""
 
     name: str
@@ -52,8 +50,7 @@ class Definition:
     literals: list[Any]
 
 
-@dataclass(slots=True)
-class Given:
+class Given(msgspec.Struct):
     """A parameter that a task gives to its component: where the value comes from."""
 
     name: str
@@ -65,8 +62,7 @@ class Given:
     definition: Definition | None  # None: the component does not declare it
 
 
-@dataclass(slots=True)
-class GivenArtifact:
+class GivenArtifact(msgspec.Struct):
     """An artifact that a task gives to its component: from the enclosing component, or from a producer."""
 
     name: str
@@ -76,8 +72,7 @@ class GivenArtifact:
     optional: bool
 
 
-@dataclass(slots=True)
-class LoopPlan:
+class LoopPlan(msgspec.Struct):
     """An iterator: its items are constant, or one of the task's own inputs."""
 
     item: str
@@ -87,8 +82,7 @@ class LoopPlan:
     limit: int  # 0: no limit
 
 
-@dataclass(slots=True)
-class RetryPlan:
+class RetryPlan(msgspec.Struct):
     """A retry policy in numbers; times in seconds, `max_s` 0 when there is no maximum."""
 
     count: int
@@ -104,8 +98,7 @@ class RetryPlan:
         return min(wait, self.max_s) if self.max_s else wait
 
 
-@dataclass(slots=True)
-class TaskPlan:
+class TaskPlan(msgspec.Struct):
     """A task of a DAG.  `needs` and `dependents` are indices into the DAG's `tasks`."""
 
     name: str
@@ -122,16 +115,14 @@ class TaskPlan:
     dependents: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class Selector:
+class Selector(msgspec.Struct):
     """An output of a DAG: the first of `sources` (task name, output name) that has a value."""
 
     name: str
     sources: tuple[tuple[str, str], ...]
 
 
-@dataclass(slots=True)
-class ComponentPlan:
+class ComponentPlan(msgspec.Struct):
     """A component: a leaf with an executor, or a DAG with tasks."""
 
     name: str

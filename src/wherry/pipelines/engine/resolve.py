@@ -6,7 +6,6 @@ pure, and the same for every attempt of a task (KFP: a retry has the same inputs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -26,8 +25,7 @@ from wherry.pipelines.engine.plan import MISSING, TaskPlan, given_of
 from wherry.pipelines.engine.state import Dag, Leaf, Loop, Run, View
 
 
-@dataclass(slots=True)
-class Resolved:
+class Resolved(msgspec.Struct):
     """All about one leaf at its launch.
 
     `parameters` are those with a value (the in-task runtime adds the component's defaults), integers as ints;

@@ -36,6 +36,8 @@ from wherry.kube.protocol import Kube, Object
 from wherry.kube.resources import PODS
 from wherry.seams import Clock
 
+_CLEAR_AFTER_S = 0.1  # folders of pods that are gone are removed many at once
+
 ENVIRONMENT_ANNOTATION = "wherry.dev/environment"
 
 
@@ -102,6 +104,7 @@ class NodeAgent:
         self._done: set[str] = set()  # final, status written; their objects are still there
         self._found: set[str] = set()  # folders that were there before us: only those pods can have begun
         self._closing: set[str] = set()  # attempts to be killed, of pods that are gone
+        self._unbound: dict[tuple[str, str], Pod] = {}  # admitted, and the API server has not heard of it
         self._dirty: dict[str, Pod] = {}
         self._trash: list[str] = []
         self._work = asyncio.Event()
@@ -269,6 +272,7 @@ class NodeAgent:
                 pod.timer.cancel()
                 pod.timer = None
             pod.run.begin = self._clock.time()
+            self._unbound[_key(pod)] = pod
             pod.gpus = gpus
             if gpus:
                 taking.remember_gpus(pod.folder, gpus)
@@ -432,6 +436,8 @@ class NodeAgent:
 
     def _forget(self, pod: Pod) -> None:
         self._pods.pop(pod.uid, None)
+        if self._unbound.get(_key(pod)) is pod:
+            del self._unbound[_key(pod)]
         self._dirty.pop(pod.uid, None)
         if pod.timer is not None:
             pod.timer.cancel()
@@ -543,6 +549,7 @@ class NodeAgent:
         """Removes the folders of pods that are gone; no status waits for that."""
         while True:
             await self._rubbish.wait()
+            await asyncio.sleep(_CLEAR_AFTER_S)
             self._rubbish.clear()
             trash, self._trash = self._trash, []
             await asyncio.to_thread(self._remove_all, trash)
@@ -553,11 +560,9 @@ class NodeAgent:
 
     async def _settle(self, name: str, namespace: str) -> None:
         """Tells the API server of a pod that has begun and that it is about to delete, if it does not know yet."""
-        for pod in self._pods.values():
-            metadata = pod.run.pod["metadata"]
-            if not pod.bound and pod.run.begin and (metadata["name"], metadata["namespace"]) == (name, namespace):
-                await self._write(pod)
-                return
+        pod = self._unbound.get((namespace, name))
+        if pod is not None:
+            await self._write(pod)
 
     async def _write(self, pod: Pod) -> None:
         run = pod.run
@@ -568,6 +573,7 @@ class NodeAgent:
         try:
             if not pod.bound and run.begin:
                 pod.bound = True
+                self._unbound.pop(_key(pod), None)
                 try:
                     await self._kube.bind(name, namespace, NODE, uid=pod.uid, status=status)
                 except Conflict:
@@ -614,3 +620,8 @@ class NodeAgent:
         """See `LogSource.read`."""
         uid = pod["metadata"]["uid"]
         return self._logs.read(uid, container, follow=follow, tail=tail, timestamps=timestamps, since_s=since_s)
+
+
+def _key(pod: Pod) -> tuple[str, str]:
+    metadata = pod.run.pod["metadata"]
+    return metadata["namespace"], metadata["name"]
