@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import msgspec
 
 from wherry.kube.embedded.environments import EnvironmentFailed, Environments, Interpreter
-from wherry.kube.embedded.log_source import LogSource
 from wherry.kube.embedded.node import cgroups, launch, lifecycle, volumes
 from wherry.kube.embedded.node import pods as taking
 from wherry.kube.embedded.node.capacity import Capacity, Scheduler, requests
@@ -29,29 +28,17 @@ from wherry.kube.embedded.node.logs import TICK_S, LogBook
 from wherry.kube.embedded.node.orphans import Orphans
 from wherry.kube.embedded.node.pods import LOST_MESSAGE, START_FAILED, Pod
 from wherry.kube.embedded.node.records import Attempt, Exit, Folder, parse_id
+from wherry.kube.embedded.node.statuses import NodeKube, Statuses
 from wherry.kube.embedded.node.zygotes import Home, Message, Zygotes
-from wherry.kube.errors import Conflict, Gone, KubeError, NotFound
+from wherry.kube.errors import Gone, NotFound
 from wherry.kube.events import EventRecorder
-from wherry.kube.protocol import Kube, Object
+from wherry.kube.protocol import Object
 from wherry.kube.resources import PODS
 from wherry.seams import Clock
 
 _CLEAR_AFTER_S = 0.1  # folders of pods that are gone are removed many at once
 
 ENVIRONMENT_ANNOTATION = "wherry.dev/environment"
-
-
-class NodeKube(Kube, Protocol):
-    """What the agent needs of its API server beyond `Kube`."""
-
-    log_source: LogSource | None
-    settle: Callable[[str, str], Awaitable[None]] | None
-
-    async def bind(
-        self, name: str, namespace: str, node: str, *, uid: str = "", status: Object | None = None
-    ) -> Object:
-        """Gives a pod to a node; see `EmbeddedKube.bind`."""
-        ...
 
 
 class NodeSettings(msgspec.Struct, frozen=True):
@@ -104,10 +91,8 @@ class NodeAgent:
         self._done: set[str] = set()  # final, status written; their objects are still there
         self._found: set[str] = set()  # folders that were there before us: only those pods can have begun
         self._closing: set[str] = set()  # attempts to be killed, of pods that are gone
-        self._unbound: dict[tuple[str, str], Pod] = {}  # admitted, and the API server has not heard of it
-        self._dirty: dict[str, Pod] = {}
+        self._statuses = Statuses(kube, self._written)
         self._trash: list[str] = []
-        self._work = asyncio.Event()
         self._rubbish = asyncio.Event()
         self._admitting = False
         self._ticking = False
@@ -117,7 +102,7 @@ class NodeAgent:
     async def __aenter__(self) -> Self:
         os.makedirs(self._folder, exist_ok=True)
         self._kube.log_source = self
-        self._kube.settle = self._settle
+        self._kube.settle = self._statuses.settle
         living = {message.id: message for message in await self._zygotes.adopt()}
         self._group = await asyncio.TaskGroup().__aenter__()  # before the list: a pod in it may begin preparing
         try:
@@ -126,7 +111,7 @@ class NodeAgent:
             await self._group.__aexit__(type(error), error, error.__traceback__)
             raise
         self._tasks = [
-            self._group.create_task(loop) for loop in (self._watch(version), self._write_all(), self._clear_away())
+            self._group.create_task(loop) for loop in (self._watch(version), self._statuses.run(), self._clear_away())
         ]
         self._admit_soon()
         return self
@@ -225,7 +210,7 @@ class NodeAgent:
             for slot in pod.run.slots:
                 if slot.busy:
                     self._follow(pod, slot)
-            self._mark(pod)
+            self._statuses.mark(pod)
             self._step(pod)
             return pod
         pod = self._pods[uid] = Pod(lifecycle.run_of(obj), folder)
@@ -272,7 +257,7 @@ class NodeAgent:
                 pod.timer.cancel()
                 pod.timer = None
             pod.run.begin = self._clock.time()
-            self._unbound[_key(pod)] = pod
+            self._statuses.began(pod)
             pod.gpus = gpus
             if gpus:
                 taking.remember_gpus(pod.folder, gpus)
@@ -281,7 +266,7 @@ class NodeAgent:
     def _say_waiting(self, pod: Pod) -> None:
         pod.timer = None
         pod.run.waiting_for = self._scheduler.why_not(requests(pod.run.pod))
-        self._mark(pod)
+        self._statuses.mark(pod)
 
     def _prepare_now(self, pod: Pod) -> bool:
         """The short way: everything is known and nothing has to be fetched or made."""
@@ -331,7 +316,7 @@ class NodeAgent:
         for slot in slots:
             slot.wait(reason, message, again)
         pod.prepared = False
-        self._mark(pod)
+        self._statuses.mark(pod)
         self._step(pod)
 
     # --- acting
@@ -358,7 +343,7 @@ class NodeAgent:
         if pod.run.final:
             self._finish(pod)
         elif pod.run.phase != before:
-            self._mark(pod)
+            self._statuses.mark(pod)
 
     def _begin_preparing(self, pod: Pod) -> None:
         if not pod.preparing:
@@ -367,7 +352,7 @@ class NodeAgent:
 
     async def _prepare_owned(self, pod: Pod) -> None:
         """Preparation that takes its time is shown: the containers are being created."""
-        shown = asyncio.get_running_loop().call_later(self._settings.say_waiting_after_s, self._mark, pod)
+        shown = asyncio.get_running_loop().call_later(self._settings.say_waiting_after_s, self._statuses.mark, pod)
         try:
             await self._prepare(pod)
         finally:
@@ -432,13 +417,16 @@ class NodeAgent:
             self._forget(pod)
             self._throw_away(pod.uid)
         else:
-            self._mark(pod)
+            self._statuses.mark(pod)
+
+    def _written(self, pod: Pod) -> None:
+        """The last status of a pod is in the API server."""
+        self._done.add(pod.uid)
+        self._forget(pod)
 
     def _forget(self, pod: Pod) -> None:
         self._pods.pop(pod.uid, None)
-        if self._unbound.get(_key(pod)) is pod:
-            del self._unbound[_key(pod)]
-        self._dirty.pop(pod.uid, None)
+        self._statuses.forget(pod)
         if pod.timer is not None:
             pod.timer.cancel()
 
@@ -456,7 +444,7 @@ class NodeAgent:
         if message.op == "started":
             slot.started(message.pid, message.start, message.begin)
             self._watch_log(attempt)
-            self._mark(pod)
+            self._statuses.mark(pod)
             self._step(pod)
             return
         if message.op == "failed":
@@ -480,7 +468,7 @@ class NodeAgent:
         self._logs.unwatch(attempt)
         pod.killed.pop(attempt.id, None)
         slot.ended(record, *outcome)
-        self._mark(pod)
+        self._statuses.mark(pod)
         self._step(pod)
 
     def _lost(self, ids: list[str], why: str) -> None:
@@ -511,7 +499,7 @@ class NodeAgent:
                         self._orphans.kill(id_, pod.killed[id_])
                 else:
                     self._logs.unwatch(attempt)
-                self._mark(pod)
+                self._statuses.mark(pod)
                 self._step(pod)
 
     def _orphan_ended(self, id_: str) -> None:
@@ -522,28 +510,14 @@ class NodeAgent:
             self._logs.unwatch(attempt)
             self._limits.remove(pod.groups.pop(attempt.name, []))
             slot.lost(self._clock.time(), LOST_MESSAGE)
-            self._mark(pod)
+            self._statuses.mark(pod)
             self._step(pod)
 
-    # --- writing
-
-    def _mark(self, pod: Pod) -> None:
-        """The pod's status is to be written; what happens until then is in the same write."""
-        if not pod.gone:
-            self._dirty[pod.uid] = pod
-            self._work.set()
+    # --- folders
 
     def _throw_away(self, uid: str) -> None:
         self._trash.append(uid)
         self._rubbish.set()
-
-    async def _write_all(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            batch, self._dirty = self._dirty, {}
-            if batch:
-                await asyncio.gather(*(self._write(pod) for pod in batch.values()))
 
     async def _clear_away(self) -> None:
         """Removes the folders of pods that are gone; no status waits for that."""
@@ -557,42 +531,6 @@ class NodeAgent:
     def _remove_all(self, uids: list[str]) -> None:
         for uid in uids:
             Folder(self._folder, uid).remove()
-
-    async def _settle(self, name: str, namespace: str) -> None:
-        """Tells the API server of a pod that has begun and that it is about to delete, if it does not know yet."""
-        pod = self._unbound.get((namespace, name))
-        if pod is not None:
-            await self._write(pod)
-
-    async def _write(self, pod: Pod) -> None:
-        run = pod.run
-        metadata = run.pod["metadata"]
-        name, namespace = metadata["name"], metadata["namespace"]
-        final, deleted = run.final, run.stop is not None and run.stop.deleted
-        status = lifecycle.status(run)
-        try:
-            if not pod.bound and run.begin:
-                pod.bound = True
-                self._unbound.pop(_key(pod), None)
-                try:
-                    await self._kube.bind(name, namespace, NODE, uid=pod.uid, status=status)
-                except Conflict:
-                    await self._patch(name, namespace, pod.uid, status)
-            else:
-                await self._patch(name, namespace, pod.uid, status)
-            if final and deleted:
-                await self._kube.delete(PODS, name, namespace, grace_period_s=0, uid=pod.uid)
-        except KubeError as failed:
-            if not isinstance(failed, (NotFound, Conflict)):
-                raise
-            # gone, or another pod has its name now: the watch tells
-        if final and not pod.gone:
-            self._done.add(pod.uid)
-            self._forget(pod)
-
-    async def _patch(self, name: str, namespace: str, uid: str, status: Object) -> None:
-        patch = {"metadata": {"uid": uid}, "status": status}
-        await self._kube.patch(PODS, name, namespace, patch, subresource="status")
 
     # --- logs
 
@@ -620,8 +558,3 @@ class NodeAgent:
         """See `LogSource.read`."""
         uid = pod["metadata"]["uid"]
         return self._logs.read(uid, container, follow=follow, tail=tail, timestamps=timestamps, since_s=since_s)
-
-
-def _key(pod: Pod) -> tuple[str, str]:
-    metadata = pod.run.pod["metadata"]
-    return metadata["namespace"], metadata["name"]

@@ -124,7 +124,16 @@ class Folder:
 
     def remove(self) -> None:
         """Removes all of it; what is gone already is no matter."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            for name in os.listdir(self.path):
+                path = f"{self.path}/{name}"
+                try:
+                    os.unlink(path)
+                except OSError:  # a folder: empty ones are the rule
+                    os.rmdir(path)
+            os.rmdir(self.path)
+        except OSError:
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _read(path: str, limit: int) -> bytes:
