@@ -13,7 +13,7 @@ from wherry.errors import UsageError
 from wherry.pipelines.flights import SubmitOptions
 from wherry.pipelines.service import NoSuchRun
 from wherry.seams import Clock, Ids
-from wherry.server.app import Parts
+from wherry.server.parts import Parts
 from wherry.settings import Home, ServerSettings
 
 FINISHED = {"id": 1, "event": "run-finished", "state": "SUCCEEDED"}

@@ -7,16 +7,13 @@ their client goes.  Nothing is decided here: requests go to `Runs`, the run serv
 
 from __future__ import annotations
 
-import asyncio
-import builtins
 import hashlib
 import os
 import re
 import traceback
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -27,8 +24,8 @@ from starlette.routing import Route
 
 from wherry._version import __version__
 from wherry.errors import UsageError, WherryError
-from wherry.pipelines.flights import SubmitOptions
 from wherry.pipelines.service import NoSuchRun
+from wherry.server.parts import Parts
 from wherry.server.streams import EventStream
 from wherry.server.submission import Prune, Submission
 
@@ -37,51 +34,6 @@ CODE_LIMIT = 64 << 20  # bytes of a code archive; bigger things are data and bel
 SMALL_LIMIT = 1 << 20
 T = TypeVar("T")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-class Runs(Protocol):
-    """What the API needs of `wherry.pipelines.service.Pipelines`."""
-
-    @property
-    def active(self) -> int: ...
-    @property
-    def busy(self) -> bool: ...
-    async def submit(
-        self,
-        document: dict[str, Any],
-        *,
-        arguments: dict[str, Any],
-        name: str = "",
-        options: SubmitOptions | None = None,
-        run_id: str | None = None,
-    ) -> str: ...
-    async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]: ...
-    async def list(self, *, limit: int = 100, before: str | None = None) -> list[dict[str, Any]]: ...
-    async def cancel(self, run: str, *, kill: bool = False) -> None: ...
-    async def retry(self, run: str) -> None: ...
-    async def delete(self, run: str) -> None: ...
-    async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> builtins.list[str]: ...
-    def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]: ...
-    def logs(
-        self, run: str, task_path: str, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
-    ) -> AsyncGenerator[bytes, None]: ...
-
-
-class CodeStore(Protocol):
-    """Where code archives lie, by digest."""
-
-    async def has(self, digest: str) -> bool: ...
-    async def put(self, digest: str, data: bytes) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the app is composed of; `stopping` set begins the server's end, `facts` are for `GET /v1/status`."""
-
-    runs: Runs
-    code: CodeStore
-    stopping: asyncio.Event
-    facts: Callable[[], dict[str, Any]]
 
 
 def make_app(parts: Parts) -> Starlette:

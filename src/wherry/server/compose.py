@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.environments import RUNNING, Environments
 from wherry.kube.embedded.node import NodeAgent, machine
-from wherry.pipelines.service import Pipelines
-from wherry.pipelines.templates import code_ref
 from wherry.runtime import zipapp
 from wherry.seams import Clock, Ids
-from wherry.server.app import Parts
+from wherry.server.parts import Parts
 from wherry.settings import Home, ServerSettings
-from wherry.storage.artifacts import ArtifactStore, LocalStore
+from wherry.storage.artifacts import LocalStore
 from wherry.storage.database import Database
 
+RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote starts, on a core of its own
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
 LEAST_PODS = 32
 
@@ -39,34 +39,37 @@ async def parts(
         store = LocalStore(Path(home.artifacts))
         kube = EmbeddedKube(db, clock=clock, ids=ids)
         environments = Environments(Path(home.path), environ=os.environ)
-        async with (
-            NodeAgent(
-                kube,
-                Path(home.path),
-                clock=clock,
-                environments=environments,
-                runtime=runtime(home),
-                capacity=machine(os.environ),
-                environ=os.environ,
-            ) as node,
-            Pipelines(
+        capacity = machine(os.environ)
+        async with NodeAgent(
+            kube,
+            Path(home.path),
+            clock=clock,
+            environments=environments,
+            runtime=runtime(home),
+            capacity=capacity,
+            environ=os.environ,
+        ) as node:
+            node.warm(await environments.ensure(f"python:{RUNNING}", ""))
+            begun = clock.monotonic()
+            service = import_module(RUNS)
+
+            def facts() -> dict[str, Any]:
+                return {"addresses": [f"unix:{home.socket}"], "home": home.path, "up_s": clock.monotonic() - begun}
+
+            def advise(image: str, request: Mapping[str, Any] | None) -> str | None:
+                return substitution(image) if environments.is_unmapped(image, request) else None
+
+            async with service.Pipelines(
                 db=db,
                 kube=kube,
                 store=store,
                 clock=clock,
                 ids=ids,
                 identify=environments.identity,
-                advise=lambda image, request: substitution(image) if environments.is_unmapped(image, request) else None,
-                window=max(LEAST_PODS, PODS_PER_CORE * (os.cpu_count() or 1)),
-            ) as runs,
-        ):
-            node.warm(await environments.ensure(f"python:{RUNNING}", ""))  # while the first run is on its way
-            begun = clock.monotonic()
-
-            def facts() -> dict[str, Any]:
-                return {"addresses": [f"unix:{home.socket}"], "home": home.path, "up_s": clock.monotonic() - begun}
-
-            yield Parts(runs=runs, code=StoredCode(store), stopping=stopping, facts=facts)
+                advise=advise,
+                window=max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
+            ) as runs:
+                yield Parts(runs=runs, code=service.StoredCode(store), stopping=stopping, facts=facts)
     finally:
         db.close()
 
@@ -84,18 +87,3 @@ def runtime(home: Home) -> Path:
     folder = Path(home.path, "run")
     folder.mkdir(exist_ok=True)
     return zipapp.build(folder)
-
-
-class StoredCode:
-    """Code archives in the artifact store, by digest."""
-
-    def __init__(self, store: ArtifactStore) -> None:
-        self._store = store
-
-    async def has(self, digest: str) -> bool:
-        """Whether the archive is there."""
-        return await self._store.exists(code_ref(self._store.root, digest).uri)
-
-    async def put(self, digest: str, data: bytes) -> None:
-        """Keeps the archive; its digest has been checked."""
-        await self._store.ensure(code_ref(self._store.root, digest).uri, data)

@@ -13,20 +13,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from importlib import import_module
 from typing import Any, Protocol
-
-import uvicorn
 
 from wherry.errors import WherryError
 from wherry.seams import Clock, Ids, SystemClock, SystemIds
-from wherry.server.app import Parts, make_app
 from wherry.server.home import write_record
+from wherry.server.parts import Parts
 from wherry.settings import Home, ServerSettings
 
-GRACE_S = 2  # for requests that are being answered when the server stops
-Application = Callable[[Any, Any, Any], Any]
+WEB = "wherry.server.web"  # the lazy entry: loaded while the first zygote starts
 
 
 class Compose(Protocol):
@@ -67,9 +65,9 @@ async def serve(
     """Serves `home` in the running loop until `stopping` is set or the server has been idle for `settings.idle_s`."""
     clock = clock or SystemClock()
     async with compose(home, settings, stopping, clock=clock, ids=ids or SystemIds()) as parts:
-        activity = Activity(clock)
+        web: Any = import_module(WEB)
+        activity, server = web.prepare(parts, clock)
         listener = bind(home)
-        server = _Quiet(_config(activity.watch(make_app(parts))))
         try:
             write_record(home, [f"unix:{home.socket}"])
             async with asyncio.TaskGroup() as group:
@@ -109,40 +107,15 @@ def unlink(path: str) -> None:
         os.unlink(path)
 
 
-class Activity:
-    """Who is being served, and since when nobody is."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._open = 0
-        self._since = clock.monotonic()
+class Idle(Protocol):
+    """Since when nobody is served; `wherry.server.web.Activity`."""
 
     @property
-    def idle_s(self) -> float:
-        """Seconds since the last request ended; 0 while one is open."""
-        return 0.0 if self._open else self._clock.monotonic() - self._since
-
-    def touch(self) -> None:
-        """Counts the idle time from now."""
-        self._since = self._clock.monotonic()
-
-    def watch(self, app: Application) -> Application:
-        """The same app, with its requests counted."""
-
-        async def watched(scope: Any, receive: Any, send: Any) -> None:
-            self._open += 1
-            try:
-                await app(scope, receive, send)
-            finally:
-                self._open -= 1
-                self.touch()
-
-        return watched
+    def idle_s(self) -> float: ...
+    def touch(self) -> None: ...
 
 
-async def _stop_when_idle(
-    limit_s: float, activity: Activity, busy: Callable[[], bool], stopping: asyncio.Event
-) -> None:
+async def _stop_when_idle(limit_s: float, activity: Idle, busy: Callable[[], bool], stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         await asyncio.sleep(max(0.05, limit_s - activity.idle_s))
         if activity.idle_s >= limit_s:
@@ -150,31 +123,6 @@ async def _stop_when_idle(
                 activity.touch()
             else:
                 stopping.set()
-
-
-class _Quiet(uvicorn.Server):
-    """uvicorn inside our task group: the signals are ours."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-
-def _config(app: Application) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=30,
-    )
 
 
 def _announce(home: Home) -> None:

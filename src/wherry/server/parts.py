@@ -1,0 +1,59 @@
+"""What a server is composed of, as the API sees it.
+
+Implemented by `wherry.pipelines.service` and `wherry.server.runs`, and by scripts in tests; put together by
+`wherry.server.compose`.  Light, so that a new server's first part can start while the others are loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from wherry.pipelines.flights import SubmitOptions
+
+
+class Runs(Protocol):
+    """What the API needs of `wherry.pipelines.service.Pipelines`."""
+
+    @property
+    def active(self) -> int: ...
+    @property
+    def busy(self) -> bool: ...
+    async def submit(
+        self,
+        document: dict[str, Any],
+        *,
+        arguments: dict[str, Any],
+        name: str = "",
+        options: SubmitOptions | None = None,
+        run_id: str | None = None,
+    ) -> str: ...
+    async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]: ...
+    async def list(self, *, limit: int = 100, before: str | None = None) -> list[dict[str, Any]]: ...
+    async def cancel(self, run: str, *, kill: bool = False) -> None: ...
+    async def retry(self, run: str) -> None: ...
+    async def delete(self, run: str) -> None: ...
+    async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> builtins.list[str]: ...
+    def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]: ...
+    def logs(
+        self, run: str, task_path: str, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
+    ) -> AsyncGenerator[bytes, None]: ...
+
+
+class CodeStore(Protocol):
+    """Where code archives lie, by digest."""
+
+    async def has(self, digest: str) -> bool: ...
+    async def put(self, digest: str, data: bytes) -> None: ...
+
+
+class Parts(NamedTuple):
+    """What the app is composed of; `stopping` set begins the server's end, `facts` are for `GET /v1/status`."""
+
+    runs: Runs
+    code: CodeStore
+    stopping: asyncio.Event
+    facts: Callable[[], dict[str, Any]]
