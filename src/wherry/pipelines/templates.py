@@ -117,6 +117,7 @@ def _environment(program: Function | Program, rule: ImageRule | None) -> EnvRequ
         "requirements": [*(rule.requirements if rule else ()), *installs.requirements],
         "index_urls": list(installs.index_urls),
         "trusted_hosts": list(installs.trusted_hosts),
+        **({"mapped": True} if rule is not None else {}),  # the map says all that the image has
     }
 
 

@@ -20,7 +20,7 @@ ZYGOTE = Path(__file__).parents[3] / "src" / "wherry" / "kube" / "embedded" / "n
 class Driver:
     """One zygote in a folder, and the tasks that tests give it."""
 
-    def __init__(self, folder: Path, runtime: Path, python: str = sys.executable, idle_s: float = 0.2):
+    def __init__(self, folder: Path, runtime: Path, python: str = sys.executable, idle_s: float = 0.2, **spawn):
         self.folder = folder
         self.pods = folder / "pods"
         self.pods.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ class Driver:
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
                 stderr=errors,
-                start_new_session=True,
+                **{"start_new_session": True, **spawn},
             )
         listener.close()
         self.count = 0

@@ -387,6 +387,17 @@ def test_what_cannot_start(on_node):
     assert message.startswith('no command: what the image "busybox" starts')
 
 
+def test_a_folder_that_cannot_be_made_is_said(on_node):
+    async def body(node):
+        (node.home / "pods").rmdir()
+        (node.home / "pods").touch()  # as on a full disk: nothing can be made there, not even a file that says why
+        return terminated(await node.run(command=["true"]))
+
+    ended = on_node(body)
+    assert (ended["exitCode"], ended["reason"]) == (128, "StartError")
+    assert ended["message"] == "its working folder could not be made (is the disk full?)"
+
+
 class CannotLimit:
     """A machine without control groups."""
 

@@ -397,6 +397,28 @@ def test_mounts_are_seen_by_nobody_else(zygote, tmp_path):
     assert not Path("/wherry-test-data").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mount namespaces without root are the machine's choice")
+def test_forked_tasks_have_mounts_too(zygote, tmp_path):
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "note").write_text("from the volume")
+    message, log = zygote.run(
+        """
+        def work():
+            import colorsys, os    # a module that nobody has loaded yet
+            print(open("/wherry-test-data/note").read(), os.getcwd())
+        """,
+        mounts=[[str(volume), "/wherry-test-data", False]],
+    )
+    assert message["code"] == 0, log
+    assert log.startswith(f"from the volume {zygote.pods}/pod1/main-0")
+
+
+def test_the_zygote_has_a_session_of_its_own(tmp_path, runtime):
+    with driver(tmp_path, runtime, start_new_session=False) as zygote:
+        assert os.getsid(zygote.process.pid) == zygote.process.pid
+
+
 def _pythons():
     found = glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python3"))
     wanted = {9, 10, 12, 13, 14}

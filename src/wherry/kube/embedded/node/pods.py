@@ -69,6 +69,8 @@ def outcome(pod: Pod, slot: Slot, record: Exit, limits: Limits) -> tuple[str, st
     limits.remove(groups)
     if record.code == START_FAILED:
         problem = pod.folder.start_error(attempt)
+        if not problem and not pod.folder.was_started(attempt):
+            problem = "its working folder could not be made (is the disk full?)"
         if problem:
             return "StartError", problem
     from_log = slot.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError" and record.code != 0

@@ -516,6 +516,8 @@ def main() -> None:
     """`zygote.py CONFIG`: a JSON object of fd (the listening socket), path (of that socket), runtime (put on sys.path),
     sites (site folders that -I leaves out) and idle_s (how long it stays without server and attempts)."""
     config = json.loads(sys.argv[1])
+    if os.getpid() != os.getsid(0):
+        os.setsid()  # what a terminal sends to the server's group is not for us
     _close_all_but(config["fd"])
     for folder in config["sites"]:
         site.addsitedir(folder)

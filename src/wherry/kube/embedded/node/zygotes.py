@@ -25,6 +25,7 @@ SOURCE = str(Path(__file__).with_name("zygote.py"))
 IDLE_S = 5.0
 _HELLO_WITHIN_S = 5.0
 _BACKLOG = 8
+_UNUSED_S = 120.0  # a zygote that had nothing to do for so long is let go, while the server lives on
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ class Zygote:
     def __init__(self, key: str, sock: socket.socket, owner: Zygotes) -> None:
         self.key = key
         self.attempts: set[str] = set()
+        self.used = True  # since the last look
         self.pid = 0
         self.found: list[Message] = []
         self.greeted = asyncio.Event()
@@ -139,12 +141,15 @@ class Zygotes:
         told: Callable[[Message], None],
         lost: Callable[[list[str], str], None],
         idle_s: float = IDLE_S,
+        unused_s: float = _UNUSED_S,
     ) -> None:
         self._run = run
         self._runtime = runtime
         self._told = told
         self._lost = lost
         self._idle_s = idle_s
+        self._unused_s = unused_s
+        self._looking: asyncio.TimerHandle | None = None
         self._zygotes: dict[str, Zygote] = {}
         self._of_attempt: dict[str, Zygote] = {}
         self._spawned: set[int] = set()
@@ -178,6 +183,7 @@ class Zygotes:
         zygote = self._of(home)
         id_ = request["id"]
         zygote.attempts.add(id_)
+        zygote.used = True
         self._of_attempt[id_] = zygote
         zygote.send({"op": "start", **request})
 
@@ -188,14 +194,28 @@ class Zygotes:
             zygote.send({"op": "kill", "id": id_, "grace_s": grace_s})
         return zygote is not None
 
-    def close(self, *, leave: bool = True) -> None:
-        """Lets go of all; with `leave` they go as soon as they have no attempts, instead of waiting for a server."""
+    def close(self) -> None:
+        """Lets go of all; they leave as soon as they have no attempts."""
+        if self._looking is not None:
+            self._looking.cancel()
         for zygote in list(self._zygotes.values()):
-            if leave:
-                zygote.send({"op": "leave"})
-            zygote.close()
-        self._zygotes.clear()
+            self._dismiss(zygote)
         self._reap()
+
+    def _dismiss(self, zygote: Zygote) -> None:
+        zygote.send({"op": "leave"})
+        zygote.close()
+        del self._zygotes[zygote.key]
+
+    def _look(self) -> None:
+        """Lets go of zygotes that nobody needs any more."""
+        for zygote in list(self._zygotes.values()):
+            if zygote.pid and not zygote.attempts and not zygote.used:
+                self._dismiss(zygote)
+            zygote.used = not zygote.pid
+        self._reap()
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(self._unused_s, self._look) if self._zygotes else None
 
     # --- what zygotes say
 
@@ -231,6 +251,8 @@ class Zygotes:
         zygote = self._zygotes.get(home.key)
         if zygote is None:
             zygote = self._zygotes[home.key] = Zygote(home.key, self._spawn(home), self)
+            if self._looking is None:
+                self._looking = asyncio.get_running_loop().call_later(self._unused_s, self._look)
         return zygote
 
     def _spawn(self, home: Home) -> socket.socket:
