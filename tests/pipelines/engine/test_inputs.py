@@ -236,6 +236,27 @@ def test_what_is_launched_has_its_image_env_and_resources_filled_in() -> None:
     assert resolved.container.command == ["echo", "{{$.inputs.parameters['image']}}"], "the runtime replaces these"
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "resource"),
+    [
+        ("nvidia.com/gpu", "nvidia.com/gpu"),
+        ("amd.com/gpu", "amd.com/gpu"),
+        ("NVIDIA_TESLA_P4", "nvidia.com/gpu"),
+        ("TPU_V3", "google.com/tpu"),
+    ],
+)
+def test_models_of_accelerators_are_asked_for_as_what_a_cluster_counts(accelerator: str, resource: str) -> None:
+    container = {
+        "image": "img:1",
+        "resources": {
+            "accelerator": {"resourceType": "{{$.inputs.parameters['kind']}}", "resourceCount": "2"},
+        },
+    }
+    pipeline = Pipeline().leaf("a", {"kind": "STRING"}, executor={"container": container})
+    resolved = Harness(pipeline.document({"a": task("a", kind=accelerator)})).to_end().resolved["a"]
+    assert resolved.resources == {"requests": {}, "limits": {resource: "2"}}
+
+
 def test_platform_settings_come_with_the_task_and_their_parameters_resolve() -> None:
     pipeline = Pipeline().leaf("make").leaf("a", {"x": "STRING"})
     spec = pipeline.builtins({"make": task("make"), "a": task("a", x="1", after=["make"])}, {"secret": "STRING"})

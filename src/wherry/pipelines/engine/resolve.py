@@ -24,6 +24,8 @@ from wherry.pipelines.engine.placeholders import value_text, with_inputs, with_i
 from wherry.pipelines.engine.plan import MISSING, TaskPlan, given_of
 from wherry.pipelines.engine.state import Dag, Leaf, Loop, Run, View
 
+_MODELS = {"NVIDIA_": "nvidia.com/gpu", "TPU_": "google.com/tpu"}
+
 
 class Resolved(msgspec.Struct):
     """All about one leaf at its launch.
@@ -88,7 +90,7 @@ class Resolved(msgspec.Struct):
             kind = with_inputs(given.accelerator.resource_type or given.accelerator.type, known)
             count = with_inputs(given.accelerator.resource_count or str(given.accelerator.count or ""), known)
             if kind and count not in ("", "0"):
-                limits[kind] = count
+                limits[_extended_resource(kind)] = count
         return {"requests": _present(requests), "limits": _present(limits)}
 
     def _with_defaults(self) -> dict[str, Any]:
@@ -212,3 +214,8 @@ def _number(value: float, unit: str = "") -> str:
 
 def _present(found: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
+
+
+def _extended_resource(accelerator: str) -> str:
+    """Kubernetes' name for an accelerator: KFP also takes models such as NVIDIA_TESLA_P4, which no cluster counts."""
+    return next((name for prefix, name in _MODELS.items() if accelerator.upper().startswith(prefix)), accelerator)
