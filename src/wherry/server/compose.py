@@ -86,4 +86,4 @@ def runtime(home: Home) -> Path:
     """The in-task runtime as one file in the home; raises OSError."""
     folder = Path(home.path, "run")
     folder.mkdir(exist_ok=True)
-    return zipapp.build(folder)
+    return zipapp.build(folder, compiled=True)

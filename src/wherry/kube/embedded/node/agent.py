@@ -54,7 +54,7 @@ class NodeSettings(msgspec.Struct, frozen=True):
 class NodeAgent:
     """`async with NodeAgent(...)`: entering takes over what runs, leaving lets it run on.
 
-    `runtime` is the built in-task runtime, `modules` the same as a folder that zygotes load faster, `environ` the server's environment variables (tasks get a few of them).
+    `runtime` is the built in-task runtime, `environ` the server's environment variables (tasks get a few of them).
     """
 
     def __init__(
@@ -65,7 +65,6 @@ class NodeAgent:
         clock: Clock,
         environments: Environments,
         runtime: Path,
-        modules: Path | None = None,
         capacity: Capacity,
         environ: Mapping[str, str],
         limits: cgroups.Limits | None = None,
@@ -83,7 +82,7 @@ class NodeAgent:
         self._limits = limits if limits is not None else cgroups.detect(name)
         self._events = EventRecorder(kube, "wherry-node", clock=clock)
         self._zygotes = Zygotes(
-            home / "run", str(modules or runtime), told=self._told, lost=self._lost, idle_s=self._settings.zygote_idle_s
+            home / "run", str(runtime), told=self._told, lost=self._lost, idle_s=self._settings.zygote_idle_s
         )
         self._orphans = Orphans(self._orphan_ended)
         self._logs = LogBook(self._folder, clock)
