@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import chain, compiling, hello, imports, wide
+from benchmarks import chain, compiling, hello, imports, wide, zygote
 from benchmarks.measure import Figure, floor, note, rounded
 
 MODULES: dict[str, Callable[[], list[Figure]]] = {
     "imports": imports.figures,
     "hello": hello.figures,
+    "zygote": zygote.figures,
     "chain": chain.figures,
     "wide": wide.figures,
     "compile": compiling.figures,
