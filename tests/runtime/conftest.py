@@ -11,7 +11,7 @@ from wherry.runtime import zipapp
 
 @pytest.fixture(scope="session")
 def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return zipapp.build(tmp_path_factory.mktemp("runtime") / "runtime.pyz")
+    return zipapp.build(tmp_path_factory.mktemp("runtime") / "runtime.pyz", compiled=True)  # as a home has it
 
 
 @pytest.fixture

@@ -91,3 +91,18 @@ def test_names_inside_a_task() -> None:
     assert plain() == plain.python_func() == 1
     assert configured() == 2
     assert task_dsl.component(len) is len
+
+
+def test_a_homes_archive_has_this_pythons_code_beside_the_sources(tmp_path: Path) -> None:
+    plain = zipfile.ZipFile(io.BytesIO(zipapp.content())).namelist()
+    path = zipapp.build(tmp_path, compiled=True)
+    assert zipapp.build(tmp_path, compiled=True) == path
+    added = set(zipfile.ZipFile(path).namelist()) - set(plain)
+    assert "wherry/runtime/main.pyc" in added
+    assert {name.removesuffix("c") for name in added} < set(plain)
+    program = (
+        f"import sys; sys.path.insert(0, {str(path)!r})\n"
+        "from wherry.runtime import main\n"
+        f"assert main.__file__ == {str(path / 'wherry/runtime/main.pyc')!r}, main.__file__\n"
+    )
+    subprocess.run([sys.executable, "-I", "-c", program], check=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-_OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OWN_FOLDER = os.path.dirname((lambda: 0).__code__.co_filename) + os.sep  # where it was compiled, as frames say
 _MESSAGE_LIMIT = 4_000  # characters kept of one message; the log has all of it
 _TRACEBACK_LIMIT = 16_000
 
