@@ -55,12 +55,12 @@ class Executor:
     def _make_artifacts(self) -> None:
         for name, holder in as_object(self._inputs.get("artifacts")).items():
             given = as_array(as_object(holder).get("artifacts"))
-            if not given or name not in self._annotations:
+            if name not in self._annotations:
                 continue
             cls = self._artifact_class(name)
-            if _takes_list(self._annotations[name]):
+            if _takes_list(self._annotations[name]):  # [] of a loop without iterations, where KFP's executor gives None
                 self._input_artifacts[name] = [create_artifact_instance(item, cls) for item in given]
-            else:
+            elif given:
                 self._input_artifacts[name] = create_artifact_instance(given[0], cls)
         for name, holder in as_object(self._outputs.get("artifacts")).items():
             given = as_array(as_object(holder).get("artifacts"))
