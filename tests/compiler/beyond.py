@@ -173,3 +173,9 @@ def ignores_failure_with_defaults():
 @dsl.pipeline
 def annotated_as_text(a: str, n: int = 3) -> str:
     return newer_unions(a=a).output
+
+
+@dsl.pipeline
+def condition_on_any_text(text: str):
+    with dsl.If(text == "it's \"a\" \\n\r\n{}' || true"):
+        show()

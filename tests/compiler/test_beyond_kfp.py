@@ -8,6 +8,7 @@ import pytest
 from tests.compiler import beyond
 
 from wherry import dsl, ir
+from wherry.ir import cel
 
 FLOWS = {name: value for name, value in vars(beyond).items() if dsl.is_component(value)}
 
@@ -23,6 +24,17 @@ def inputs_of(name: str, key: str, task: str) -> Any:
 @pytest.mark.parametrize("name", sorted(FLOWS))
 def test_the_document_loads(name: str) -> None:
     ir.from_builtins(FLOWS[name].pipeline_spec)
+
+
+def test_conditions_compare_with_the_very_text() -> None:
+    tasks = FLOWS["condition_on_any_text"].pipeline_spec["root"]["dag"]["tasks"]
+    condition = cel.parse(tasks["condition-1"]["triggerPolicy"]["condition"])
+
+    def holds(text: str) -> object:
+        return condition.evaluate({"inputs": {"parameter_values": {"pipelinechannel--text": text}}})
+
+    assert holds("it's \"a\" \\n\r\n{}' || true") is True
+    assert holds("it's") is False
 
 
 def test_a_field_comes_from_the_item_of_its_own_loop() -> None:

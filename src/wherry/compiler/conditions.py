@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+_ESCAPES = str.maketrans({"\\": r"\\", "'": r"\'", "\n": r"\n", "\r": r"\r"})
+"""What KFP writes as it is: its conditions with such texts do not parse, or say something else."""
 _STRENGTH = ("NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "STRING")
 
 
@@ -59,7 +61,7 @@ def _text(operand: Any, own: str) -> str:
         value = f"inputs.parameter_values['{injected_name(operand)}']"
         return f"int({value})" if own == "NUMBER_INTEGER" else value
     if isinstance(operand, str):
-        return f"'{operand}'"
+        return f"'{operand.translate(_ESCAPES)}'"
     return str(operand).lower() if isinstance(operand, bool) else str(operand)
 
 

@@ -47,7 +47,7 @@ def operators(x: int = 1, s: str = "a"):
         show(text="5")
     with dsl.If(x <= n.output):
         show(text="6")
-    with dsl.If(s == "it's"):
+    with dsl.If(s == 'it is "s"'):
         show(text=s)
     with dsl.If("b" == s):
         show()
