@@ -83,7 +83,7 @@ class Soak:
 
     def strike(self) -> None:
         """One random moment, one random victim."""
-        victim = self.random.choices(["server", "starting", "task", "zygote", "client"], [60, 10, 30, 8, 8])[0]
+        victim = self.random.choices(["server", "starting", "task", "zygote", "client"], [50, 15, 40, 20, 8])[0]
         time.sleep(self.random.uniform(0.0, 0.5))
         if victim == "starting":  # the server that a command has just asked for
             self.kill("server")
