@@ -216,6 +216,18 @@ def uses_chosen_artifact() -> str:
     return read(data=chosen_artifact(x=1.0, yes=False).output).output
 
 
+@dsl.pipeline
+def branches_in_loops() -> str:
+    """OneOf inside a loop, fanned in; numbers and truth values in texts."""
+    with dsl.ParallelFor(["a", "it's", "c"]) as word:
+        with dsl.If(word == "it's"):
+            one = say(text=f"{word} {add(a=1).output} {1.5}")
+        with dsl.Else():
+            two = say(text=word)
+        chosen = say(text=OneOf(one.output, two.output))
+    return joined(words=Collected(chosen.output)).output
+
+
 # --- ends and failures ----------------------------------------------------------------------------------------------
 
 
@@ -248,6 +260,18 @@ def goes_on() -> str:
     """Tasks that ignore that others failed, and get the default for what these did not make."""
     failed = fails(message="never mind")
     return say_default(text=failed.output).ignore_upstream_failure().output
+
+
+@dsl.pipeline
+def fails_inside() -> str:
+    return fails(message="inside").output
+
+
+@dsl.pipeline
+def goes_on_after_pipelines():
+    failed = fails_inside()
+    say(text="after").after(failed).ignore_upstream_failure()
+    say(text="not").after(failed)
 
 
 @dsl.component

@@ -55,6 +55,7 @@ def outputs(client: Client, pipeline: str, **arguments: Any) -> Any:
         ("lists_of_artifacts", {"words": []}, ""),
         ("branches", {}, {"text": "it was tails", "size": "large", "read": "t/1"}),
         ("branches", {"side": "other", "n": 2}, {"text": "it was the edge", "size": "small", "read": "e/1"}),
+        ("branches_in_loops", {}, "a it's 11 1.5 c"),
         ("uses_chosen_artifact", {}, "less/4"),
         ("paths", {}, {"copied": "Dataset: by path", "size": 7}),
         ("returned_artifacts", {}, {"text": "weights of data/4", "same": "data/4", "score": 0.5}),
@@ -121,6 +122,12 @@ def test_what_ignores_failures_goes_on_with_its_defaults(client: Client) -> None
     view = run(client, "goes_on")
     assert view["state"] == "FAILED"
     assert view["tasks"]["say-default"]["outputs"]["parameters"] == {"Output": "default"}
+
+
+def test_a_failed_pipeline_can_be_ignored_as_a_task_can(client: Client) -> None:
+    view = run(client, "goes_on_after_pipelines")
+    phases = {path: view["tasks"][path]["phase"] for path in ("fails-inside", "say", "say-2")}
+    assert phases == {"fails-inside": "FAILED", "say": "SUCCEEDED", "say-2": "SKIPPED"}
 
 
 def test_a_task_is_retried_until_it_succeeds(client: Client, tmp_path: Path) -> None:
