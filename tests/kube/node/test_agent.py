@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import glob
+import hashlib
 import json
 import os
 import re
@@ -415,6 +417,9 @@ class CannotLimit:
     def find(self, name):
         return []
 
+    def close(self):
+        pass
+
 
 def test_limits_that_are_not_enforced_are_said_once(on_node):
     async def body(node):
@@ -432,7 +437,7 @@ def test_limits_that_are_not_enforced_are_said_once(on_node):
     assert "cpu and memory" in events[0]["message"]
 
 
-def test_memory_limit_is_enforced(on_node):
+def test_memory_limit_is_enforced_and_leaves_no_group(on_node, tmp_path):
     async def body(node):
         if "memory" not in node.agent.enforced:
             pytest.skip("this machine lets us make no control groups")
@@ -444,6 +449,8 @@ def test_memory_limit_is_enforced(on_node):
         return ended, fine
 
     ended, fine = on_node(body)
+    name = "wherry-" + hashlib.sha256(str(tmp_path / "home").encode()).hexdigest()[:8]
+    assert glob.glob(f"/sys/fs/cgroup/**/{name}", recursive=True) == []
     assert (ended["exitCode"], ended["reason"]) == (137, "OOMKilled")
     assert fine["exitCode"] == 0
 
@@ -480,8 +487,6 @@ def test_logs_follow_tail_since_and_times(on_node, tmp_path):
 def test_python_tasks_are_forked(on_node, tmp_path):
     source = tmp_path / "source.py"
     source.write_text("def work():\n    import os, sys\n    print('in python', sys.prefix, os.getppid())\n")
-    import hashlib
-
     descriptor = {
         "v": 1,
         "kind": "python",

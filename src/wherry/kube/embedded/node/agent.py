@@ -125,6 +125,7 @@ class NodeAgent:
         self._leaving = True
         self._orphans.close()
         self._zygotes.close()
+        self._limits.close()
         self._kube.log_source = self._kube.settle = None
         await self._group.__aexit__(None, None, None)
 

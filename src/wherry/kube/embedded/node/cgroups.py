@@ -38,6 +38,10 @@ class Limits(Protocol):
         """The groups that `make` made under that name, perhaps in an earlier life of the server."""
         ...
 
+    def close(self) -> None:
+        """Removes what holds the groups, when they are gone."""
+        ...
+
 
 class Nothing:
     """A machine without usable control groups."""
@@ -58,6 +62,9 @@ class Nothing:
     def find(self, name: str) -> list[str]:
         """There is nothing."""
         return []
+
+    def close(self) -> None:
+        """There is nothing."""
 
 
 class ControlGroups:
@@ -117,6 +124,10 @@ class ControlGroups:
         folders = {f"{parent}/{name}" for parent in self._parents.values()}
         return sorted(folder for folder in folders if os.path.isdir(folder))
 
+    def close(self) -> None:
+        """See `Limits.close`."""
+        self.remove(sorted(set(self._parents.values())))
+
 
 def detect(name: str) -> Limits:
     """What this machine lets us enforce; our groups lie below one called `name`."""
@@ -127,9 +138,9 @@ def detect(name: str) -> Limits:
         if kind == "cgroup":
             for controller in {"cpu", "memory"} & set(options.split(",")):
                 path = next((path for names, path in own.items() if controller in names.split(",")), "/")
-                parent = _writable(f"{point}{path.rstrip('/')}/{name}")
-                if parent:
-                    parents[controller] = parent
+                base = f"{point}{path.rstrip('/')}"
+                if os.access(base, os.W_OK):
+                    parents[controller] = f"{base}/{name}"  # made with the first group in it
     if parents:
         return ControlGroups(parents, unified=False)
     for _, point, kind, *_ in mounts:
