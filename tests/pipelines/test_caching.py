@@ -238,7 +238,13 @@ def test_the_environment_is_identified_once_a_component(lab: Any, go: Any, docs:
             options = SubmitOptions(images=[ImageRule("python:*", ["pandas"], python="3.12")])
             run_id = await pipelines.submit(document, arguments={}, options=options)
             await lab.finish(pipelines, run_id)
-        request = {"python": "3.12", "requirements": ["pandas"], "index_urls": [], "trusted_hosts": []}
+        request = {
+            "python": "3.12",
+            "requirements": ["pandas"],
+            "index_urls": [],
+            "trusted_hosts": [],
+            "mapped": True,
+        }
         assert lab.identified
         assert all(found == ("python:3.11", request) for found in lab.identified)
 
