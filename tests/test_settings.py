@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wherry import home as homes
 from wherry import settings
 from wherry.errors import UsageError
+from wherry.home import Home
 
 WHOLE = """
 [targets.prod]
@@ -134,12 +136,12 @@ def test_no_text_breaks_the_reader(text: str) -> None:
 
 
 def test_the_home_is_absolute_and_its_socket_short_enough(tmp_path: Path) -> None:
-    assert settings.home({"WHERRY_HOME": str(tmp_path)}).path == os.path.realpath(tmp_path)
-    assert settings.home({}).path.endswith(".wherry")
-    deep = settings.Home(str(tmp_path / ("x" * 90) / ("y" * 90)))
-    assert len(deep.socket.encode()) <= settings.SOCKET_PATH_LIMIT
+    assert homes.of({"WHERRY_HOME": str(tmp_path)}).path == os.path.realpath(tmp_path)
+    assert homes.of({}).path.endswith(".wherry")
+    deep = Home(str(tmp_path / ("x" * 90) / ("y" * 90)))
+    assert len(deep.socket.encode()) <= homes.SOCKET_PATH_LIMIT
     assert os.stat(os.path.dirname(deep.socket)).st_mode & 0o077 == 0
-    other = settings.Home(str(tmp_path / ("x" * 90) / ("z" * 90)))
+    other = Home(str(tmp_path / ("x" * 90) / ("z" * 90)))
     assert deep.socket != other.socket
 
 
@@ -147,7 +149,7 @@ def test_a_short_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     (tmp_path / f"wherry-{os.getuid()}").mkdir(mode=0o755)
     with pytest.raises(Exception, match="not a private folder"):
-        settings.short_folder()
+        homes.short_folder()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Settings: the project's `wherry.toml` and the home, each one frozen tree made once at the edge.
+"""Settings: the project's `wherry.toml` and how the server lives, each one frozen tree made once at the edge.
 
 Called by `wherry.client` and `wherry.cli` (project, home) and by `wherry.server` (home).  Invariants: an unknown key
 or a value of a wrong type is a `UsageError` that names file and key; nothing below the edge reads the environment;
@@ -8,15 +8,13 @@ importing this module costs no TOML parser (it is imported when there is a file 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, cast
 
-from wherry.errors import UsageError, WherryError
+from wherry.errors import UsageError
 
 FILE_NAME = "wherry.toml"
-SOCKET_PATH_LIMIT = 100  # bytes; sun_path holds 104 on macOS and 108 on Linux, with the final zero
 
 
 class ImageRule(NamedTuple):
@@ -80,56 +78,11 @@ class Project(NamedTuple):
         return target.images + self.images
 
 
-class Home(NamedTuple):
-    """The folder with one server's whole state, and the names of what lies in it."""
-
-    path: str
-
-    @property
-    def lock(self) -> str:
-        """Locked (flock) by the server for as long as it lives."""
-        return os.path.join(self.path, "server.lock")
-
-    @property
-    def record(self) -> str:
-        """JSON `{pid, started, version, socket}` of the server that holds the lock."""
-        return os.path.join(self.path, "server.json")
-
-    @property
-    def log(self) -> str:
-        """Standard output and error of the server."""
-        return os.path.join(self.path, "server.log")
-
-    @property
-    def database(self) -> str:
-        """The SQLite file."""
-        return os.path.join(self.path, "wherry.db")
-
-    @property
-    def artifacts(self) -> str:
-        """The artifact store of runs that name no other."""
-        return os.path.join(self.path, "artifacts")
-
-    @property
-    def socket(self) -> str:
-        """The server's unix socket.  A home too deep for the kernel's limit has it in a private folder of its own."""
-        plain = os.path.join(self.path, "server.sock")
-        if len(os.fsencode(plain)) <= SOCKET_PATH_LIMIT:
-            return plain
-        return os.path.join(short_folder(), f"{_fingerprint(self.path)}.sock")
-
-
 class ServerSettings(NamedTuple):
     """How the home's server lives."""
 
     idle_s: float = 300.0  # leaves after this long without runs and clients; long enough to keep an edit-run loop warm
     durability: Literal["process", "power"] = "process"  # what a committed state survives; "power" syncs each commit
-
-
-def home(environ: Mapping[str, str]) -> Home:
-    """`$WHERRY_HOME`, else `~/.wherry`; always absolute."""
-    given = environ.get("WHERRY_HOME") or os.path.join(os.path.expanduser("~"), ".wherry")
-    return Home(os.path.realpath(os.path.expanduser(given)))
 
 
 def server_settings(environ: Mapping[str, str]) -> ServerSettings:
@@ -285,25 +238,3 @@ def _kind(value: object) -> str:
 
 def _listing(what: str, known: list[str]) -> str:
     return f"known {what}: {', '.join(known)}" if known else f"there are no {what}"
-
-
-def short_folder() -> str:
-    """A private folder (0700, ours) with a short name, for sockets whose own folder is too deep."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or ("/tmp" if sys.platform != "win32" else os.path.expanduser("~"))
-    folder = os.path.join(base, f"wherry-{os.getuid()}")
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise WherryError(f"{folder} for the server's socket cannot be made: {error.strerror}") from None
-    facts = os.lstat(folder)
-    if facts.st_uid != os.getuid() or facts.st_mode & 0o170077 != 0o040000:
-        raise WherryError(
-            f"{folder} is not a private folder of this user", hint="remove it, or set WHERRY_HOME to a shorter path"
-        )
-    return folder
-
-
-def _fingerprint(text: str) -> str:
-    return import_module("hashlib").sha256(os.fsencode(text)).hexdigest()[:24]

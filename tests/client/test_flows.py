@@ -10,6 +10,7 @@ import pytest
 
 from wherry.client import flows
 from wherry.errors import UsageError
+from wherry.ir.limits import MAX_BYTES
 
 ONE = """
 from wherry import dsl
@@ -160,7 +161,7 @@ def test_a_compiled_file_that_cannot_be_read(tmp_path: Path, text: str, word: st
 def test_a_compiled_file_that_is_too_big_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "big.yaml"
     with path.open("wb") as file:
-        file.truncate(flows.FILE_LIMIT + 1)
+        file.truncate(MAX_BYTES + 1)
     assert "more than 64 MiB is refused" in refused(str(path))
 
 

@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from wherry.errors import UsageError
+from wherry.home import Home
 from wherry.pipelines.flights import SubmitOptions
 from wherry.pipelines.service import NoSuchRun
 from wherry.seams import Clock, Ids
 from wherry.server.parts import Parts
-from wherry.settings import Home, ServerSettings
+from wherry.settings import ServerSettings
 
 FINISHED = {"id": 1, "event": "run-finished", "state": "SUCCEEDED"}
 
@@ -126,6 +127,7 @@ class Script:
 
     def __init__(self) -> None:
         self.code = CodeInMemory()
+        self.trouble: str | None = None
         self.runs: ScriptedRuns
 
     @asynccontextmanager
@@ -133,4 +135,10 @@ class Script:
         self, home: Home, settings: ServerSettings, stopping: asyncio.Event, *, clock: Clock, ids: Ids
     ) -> AsyncIterator[Parts]:
         self.runs = ScriptedRuns()
-        yield Parts(runs=self.runs, code=self.code, stopping=stopping, facts=lambda: {"addresses": ["unix:x"]})
+        yield Parts(
+            runs=self.runs,
+            code=self.code,
+            stopping=stopping,
+            facts=lambda: {"addresses": ["unix:x"]},
+            trouble=lambda: self.trouble,
+        )

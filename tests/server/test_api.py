@@ -234,3 +234,13 @@ def test_a_server_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     path.write_text("no socket")
     with pytest.raises(WherryError, match="no server listens"):
         unix(str(path))()
+
+
+def test_what_keeps_all_runs_from_going_on_is_told(served: Served) -> None:
+    run = served.client.submit(DOCUMENT, {}, options={})
+    served.script.runs.events_of[run] = [{"id": 1, "event": "task"}, {"event": "wait"}]
+    served.script.trouble = "no space is left on the disk of /home"
+    events = served.client.follow(run)
+    next(events)
+    with pytest.raises(WherryError, match=r"no space is left(.|\n)*is kept"):
+        next(events)

@@ -12,8 +12,8 @@ import pytest
 
 from wherry._version import __version__
 from wherry.errors import WherryError
+from wherry.home import Home
 from wherry.server import home as homes
-from wherry.settings import Home
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw

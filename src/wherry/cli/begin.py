@@ -6,31 +6,41 @@ is kept for the command, which reports it like any other.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+from importlib import import_module
 
-from wherry.client.api import Client
+from wherry import home as homes
+from wherry.client.spawn import spawn
 from wherry.errors import WherryError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wherry.client.api import Client
 
-class Begun(NamedTuple):
+API = "wherry.client.api"  # the lazy entry: loaded while a new server starts
+
+
+class Begun:
     """A client whose server is there or starting, or why it cannot be."""
 
-    client: Client | None
-    error: WherryError | None
+    def __init__(self, client: Client | None, error: WherryError | None) -> None:
+        self._client, self._error = client, error
 
     def get(self) -> Client:
         """The client; raises the error."""
-        if self.error is not None:
-            raise self.error
-        assert self.client is not None
-        return self.client
+        if self._error is not None:
+            raise self._error
+        assert self._client is not None
+        return self._client
 
 
 def begin() -> Begun:
     """Begins; never raises a `WherryError`."""
     try:
-        client = Client()
-        client.prepare()
+        home = homes.of(os.environ)
+        started = None if os.path.lexists(home.socket) else spawn(home)
+        client: Client = import_module(API).Client()
+        client.prepare(started)
         return Begun(client, None)
     except WherryError as error:
         return Begun(None, error)

@@ -17,7 +17,7 @@ import click
 from wherry._version import __version__
 from wherry.client.api import Client
 from wherry.client.views import duration
-from wherry.settings import Home
+from wherry.home import Home
 
 MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 DISK_LOW = 1 << 30  # bytes; less than this in the home is worth a word

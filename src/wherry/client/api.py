@@ -7,13 +7,13 @@ retry and delete) is asked again when a server died in the middle; a stream of e
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any, NoReturn
 
-from wherry import settings
+from wherry import home as homes
 from wherry.client import launch
 from wherry.client.wire import Channel, Connect, Disconnected, NotThere, Reply, lines, unix
 from wherry.errors import UsageError, WherryError
@@ -41,7 +41,7 @@ class Client:
     def __init__(
         self, home: str | None = None, *, connect: Connect | None = None, ids: SystemIds | None = None
     ) -> None:
-        self.home = settings.home({"WHERRY_HOME": home} if home else os.environ)
+        self.home = homes.of({"WHERRY_HOME": home} if home else os.environ)
         self._own = connect is None
         self._connect = connect or unix(self.home.socket)
         self._channel = Channel(self._connect)
@@ -49,9 +49,14 @@ class Client:
         self._ids = ids or SystemIds()
         self._known = False  # whether the server there is known to be one of our version
 
-    def prepare(self) -> None:
-        """Has the home's server start if it is not there, and returns without waiting for it."""
-        if self._own and not self._known and self._starting is None:
+    def prepare(self, started: tuple[int, int] | None = None) -> None:
+        """Has the home's server start if it is not there, and returns without waiting for it.
+
+        `started` is what `spawn` gave to who has started it already.
+        """
+        if started is not None:
+            self._starting, self._known = launch.Starting(self.home, *started), True
+        elif self._own and not self._known and self._starting is None:
             self._starting = launch.ensure(self.home)
             self._known = True
 
@@ -148,6 +153,8 @@ class Client:
                             f"the server was stopped; run {run} goes on when the next command starts one",
                             hint=f"wherry show {run[:8]}",
                         )
+                    if event["event"] == "trouble":
+                        raise WherryError(event["message"], hint=_kept(run))
                     after, idle = event.get("id", after), 0
                     yield event
                 return
@@ -159,8 +166,8 @@ class Client:
             try:
                 self._revive()
             except WherryError as error:
-                kept = f"run {run} is kept, and goes on with the first command that finds a server or can start one"
-                raise WherryError(error.message, hint=f"{error.hint}\n  {kept}" if error.hint else kept) from None
+                hint = f"{error.hint}\n  {_kept(run)}" if error.hint else _kept(run)
+                raise WherryError(error.message, hint=hint) from None
 
     def logs(
         self, run: str, task: str, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
@@ -178,7 +185,7 @@ class Client:
 
     def put_code(self, archive: bytes) -> str:
         """Gives the server a code archive unless it has it; returns its digest."""
-        digest = hashlib.sha256(archive).hexdigest()
+        digest: str = import_module("hashlib").sha256(archive).hexdigest()
         if self._sent("HEAD", f"/v1/code/{digest}").status == 404:
             reply = self._sent("PUT", f"/v1/code/{digest}", archive)
             self._decoded(reply)
@@ -253,6 +260,10 @@ class Client:
             raise WherryError(f"the server answered HTTP {reply.status} without saying why") from None
         kind = RunNotFound if reply.status == 404 else UsageError if reply.status in (400, 413) else WherryError
         raise kind(error["message"], hint=error.get("hint"))
+
+
+def _kept(run: str) -> str:
+    return f"run {run} is kept, and goes on when a server can go on: wherry show {run[:8]}"
 
 
 def quoted(text: str) -> str:

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, cast
 
 from wherry import dsl
 from wherry.errors import UsageError, WherryError
+from wherry.ir.limits import MAX_BYTES
 from wherry.settings import suggestion
 
 MODULE = "__wherry_flow__"  # not the file's own name: a flow may be called random.py
 DOCUMENTS = "wherry.ir.documents"  # the lazy entries: PyYAML, for compiled files and files of arguments
 YAML = "wherry.ir.yaml"
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-FILE_LIMIT = 64 << 20  # bytes, as the reader's own: refused before they are read
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -168,8 +168,8 @@ def _from_document(path: str) -> Flow:
     documents = import_module(DOCUMENTS)
     try:
         size = os.path.getsize(path)
-        if size > FILE_LIMIT:
-            raise UsageError(f"{path} has {size >> 20} MiB; more than {FILE_LIMIT >> 20} MiB is refused")
+        if size > MAX_BYTES:
+            raise UsageError(f"{path} has {size >> 20} MiB; more than {MAX_BYTES >> 20} MiB is refused")
         with open(path, "rb") as file:
             document: dict[str, Any] = documents.read(file.read())
     except OSError as error:

@@ -86,7 +86,7 @@ def _translated(pattern: str) -> str:
             out.append("[^/]")
             at += 1
         elif char == "[" and (end := _class_end(pattern, at)) > 0:
-            inner = pattern[at + 1 : end].replace("\\", "\\\\")
+            inner = re.sub(r"([\\\[&~|])", r"\\\1", pattern[at + 1 : end])
             inner = "^" + inner[1:] if inner.startswith("!") else inner
             out.append(f"(?!/)[{inner}]")
             at = end + 1

@@ -11,18 +11,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sys
 import time
 from typing import Any
 
 from wherry._version import __version__
+from wherry.client.spawn import spawn
 from wherry.client.wire import Channel, Disconnected, NotThere, readable, unix
 from wherry.errors import WherryError
-from wherry.settings import Home
+from wherry.home import Home
 
 START_LIMIT_S = 60.0  # a cold disk and a busy machine; a server that starts says so within a quarter of a second
 LEAVE_LIMIT_S = 30.0
-_LOG_LIMIT = 8 << 20  # bytes; beyond it the next server begins a new log and keeps this one as server.log.1
 _LOG_TAIL = 2000  # bytes of the server's log that are shown when it died without a word
 
 
@@ -72,35 +71,6 @@ class Starting:
             return f"(it cannot be read: {error.strerror})"
 
 
-def start(home: Home) -> Starting:
-    """Starts a server for `home` and returns at once.  Raises `WherryError` when the home cannot be written."""
-    try:
-        os.makedirs(home.path, 0o700, exist_ok=True)
-        _turn_over(home.log)
-        log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    except OSError as error:
-        raise unwritable(home, error) from None
-    reader, writer = os.pipe()
-    command = [sys.executable, "-P", "-m", "wherry.server", "--home", home.path, "--ready-fd", "3"]
-    actions = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, log, 1),
-        (os.POSIX_SPAWN_DUP2, log, 2),
-        (os.POSIX_SPAWN_DUP2, writer, 3),
-    ]
-    if writer == 3:
-        os.set_inheritable(writer, True)  # the copy is no copy then, and keeps its flag
-    try:
-        pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsid=True)
-    except OSError as error:
-        os.close(reader)
-        raise WherryError(f"{sys.executable} cannot be started: {error.strerror}") from None
-    finally:
-        os.close(writer)
-        os.close(log)
-    return Starting(home, pid, reader)
-
-
 def ensure(home: Home) -> Starting | None:
     """Makes sure that a server of this version lives in `home`: None when it does, else one that is starting.
 
@@ -119,7 +89,7 @@ def ensure(home: Home) -> Starting | None:
         pass
     finally:
         channel.close()
-    return start(home)
+    return Starting(home, *spawn(home))
 
 
 def read_record(home: Home) -> dict[str, Any]:
@@ -146,21 +116,6 @@ def wait_until_left(home: Home, pid: int, limit_s: float = LEAVE_LIMIT_S) -> Non
             time.sleep(0.01)  # no wait of the kernel's ends both when it leaves and when another has come
     finally:
         os.close(descriptor)
-
-
-def unwritable(home: Home, error: OSError) -> WherryError:
-    """The error for a home that cannot be used."""
-    return WherryError(
-        f"the home {home.path} cannot be written: {error.strerror}", hint="set WHERRY_HOME to a folder of yours"
-    )
-
-
-def _turn_over(path: str) -> None:
-    try:
-        if os.stat(path).st_size > _LOG_LIMIT:
-            os.replace(path, f"{path}.1")
-    except FileNotFoundError:
-        pass
 
 
 def _replace(home: Home, channel: Channel, record: dict[str, Any]) -> None:

@@ -6,11 +6,12 @@ form that KFP's REST API takes: the plain pipeline spec, or `{"pipeline_spec": .
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, cast
 
 from wherry.errors import UsageError
-from wherry.ir.yaml import load_all
 
+YAML = "wherry.ir.yaml"  # the lazy entry: a server gets plain values and never needs PyYAML
 _PIPELINE = frozenset({"pipelineInfo", "root", "components", "deploymentSpec", "schemaVersion"})
 _WRAPPED = frozenset({"pipeline_spec", "platform_spec"})
 
@@ -25,7 +26,7 @@ def read(text: bytes | str) -> dict[str, Any]:
     Documents may come in any order and null ones are skipped, as in KFP's loader; two pipeline specs or two
     platform specs are refused.  Raises IRError, or YAMLError for text that is not YAML.
     """
-    return combine(load_all(text))
+    return combine(import_module(YAML).load_all(text))
 
 
 def combine(documents: list[Any]) -> dict[str, Any]:

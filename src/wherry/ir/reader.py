@@ -14,8 +14,8 @@ import msgspec
 from wherry.ir import documents
 from wherry.ir.check import check
 from wherry.ir.documents import IRError
+from wherry.ir.limits import MAX_DEPTH
 from wherry.ir.spec import PipelineSpec, PlatformSpec
-from wherry.ir.yaml import MAX_DEPTH
 
 __all__ = ["Document", "IRError", "from_builtins", "load"]
 

@@ -14,10 +14,8 @@ from typing import Any
 import yaml
 
 from wherry.errors import UsageError
+from wherry.ir.limits import MAX_BYTES, MAX_DEPTH
 from wherry.ir.yaml_writer import write
-
-MAX_BYTES = 64 << 20
-MAX_DEPTH = 100  # KFP's own documents stay below 20
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _IMPLICIT: dict[str, Any] = yaml.SafeLoader.yaml_implicit_resolvers  # by first character

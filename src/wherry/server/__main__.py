@@ -17,6 +17,7 @@ from typing import cast
 
 from wherry import settings
 from wherry.errors import UsageError, WherryError
+from wherry.home import Home
 from wherry.server import home as homes
 
 LIFE = "wherry.server.life"  # the lazy entries: nothing of the server is loaded before the lock is ours
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
         os.set_inheritable(ready, False)
         if os.fork():  # an own process, no child of who started it; still one thread here, so a fork is safe
             os._exit(0)
-    home = settings.Home(os.path.realpath(words["--home"]))
+    home = Home(os.path.realpath(words["--home"]))
     try:
         return _serve(home, ready)
     except Exception as error:  # noqa: BLE001 - the boundary of the process: said to who waits, told in the log
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
         return 2 if isinstance(reason, UsageError) else 1
 
 
-def explained(error: BaseException, home: settings.Home) -> WherryError:
+def explained(error: BaseException, home: Home) -> WherryError:
     """The sentence for a user in what ended the server: of several errors, the first that has one."""
     if isinstance(error, WherryError):
         return error
@@ -82,7 +83,7 @@ def say(ready: int, word: dict[str, object]) -> None:
         os.close(ready)
 
 
-def _serve(home: settings.Home, ready: int) -> int:
+def _serve(home: Home, ready: int) -> int:
     homes.prepare(home)
     locked = homes.lock_or_join(home, lambda: _answers(home))
     if locked is None:
@@ -94,7 +95,7 @@ def _serve(home: settings.Home, ready: int) -> int:
     return life.live(home, chosen, parts, lambda: say(ready, {"ready": True}))
 
 
-def _answers(home: settings.Home) -> bool:
+def _answers(home: Home) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
         try:
             channel.connect(home.socket)

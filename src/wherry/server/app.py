@@ -105,7 +105,7 @@ class _Api:
         return self._stream(self._runs.events(run["id"], after, follow=_flag(request, "follow")), {})
 
     def _stream(self, events: AsyncGenerator[dict[str, Any], None], headers: dict[str, str]) -> EventStream:
-        return EventStream(events, self._parts.stopping, headers)
+        return EventStream(events, self._parts, headers)
 
     async def logs(self, request: Request) -> Response:
         run = await self._runs.get(_run(request))

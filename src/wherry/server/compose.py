@@ -14,19 +14,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from wherry.home import Home
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.environments import RUNNING, Environments
 from wherry.kube.embedded.node import NodeAgent, machine
 from wherry.runtime import zipapp
 from wherry.seams import Clock, Ids
 from wherry.server.parts import Parts
-from wherry.settings import Home, ServerSettings
+from wherry.settings import ServerSettings
 from wherry.storage.artifacts import LocalStore
 from wherry.storage.database import Database
 
 RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote starts, on a core of its own
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
 LEAST_PODS = 32
+LEAST_FREE_BYTES = 128 << 10  # the database and the records of ended tasks need some to go on
 
 
 @asynccontextmanager
@@ -59,6 +61,11 @@ async def parts(
             def advise(image: str, request: Mapping[str, Any] | None) -> str | None:
                 return substitution(image) if environments.is_unmapped(image, request) else None
 
+            def trouble() -> str | None:
+                free = os.statvfs(home.path)
+                full = free.f_bavail * free.f_frsize < LEAST_FREE_BYTES
+                return f"no space is left on the disk of {home.path}" if full else None
+
             async with service.Pipelines(
                 db=db,
                 kube=kube,
@@ -69,7 +76,7 @@ async def parts(
                 advise=advise,
                 window=max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
             ) as runs:
-                yield Parts(runs=runs, code=service.StoredCode(store), stopping=stopping, facts=facts)
+                yield Parts(runs=runs, code=service.StoredCode(store), stopping=stopping, facts=facts, trouble=trouble)
     finally:
         db.close()
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from wherry._version import __version__
 from wherry.errors import WherryError
-from wherry.settings import Home
+from wherry.home import Home
 
 MOUNTS = "/proc/self/mountinfo"
 WAIT_FOR_OTHER_S = 45.0  # for a server that starts or leaves beside us

@@ -19,10 +19,11 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from wherry.errors import WherryError
+from wherry.home import Home
 from wherry.seams import Clock, Ids, SystemClock, SystemIds
 from wherry.server.home import write_record
 from wherry.server.parts import Parts
-from wherry.settings import Home, ServerSettings
+from wherry.settings import ServerSettings
 
 WEB = "wherry.server.web"  # the lazy entry: loaded while the first zygote starts
 

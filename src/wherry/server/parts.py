@@ -51,9 +51,15 @@ class CodeStore(Protocol):
 
 
 class Parts(NamedTuple):
-    """What the app is composed of; `stopping` set begins the server's end, `facts` are for `GET /v1/status`."""
+    """What the app is composed of.
+
+    `stopping` set begins the server's end, `facts` are for `GET /v1/status`, `trouble` says what keeps all runs from
+    going on, if anything does.
+    """
 
     runs: Runs
     code: CodeStore
     stopping: asyncio.Event
     facts: Callable[[], dict[str, Any]]
+    trouble: Callable[[], str | None]
+    trouble_every_s: float = 1.0

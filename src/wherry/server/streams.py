@@ -14,17 +14,19 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from wherry.server.parts import Parts
+
 LAST_LINE = b'{"event":"server-stopping"}\n'
+TROUBLE_CHECKS = 3  # what passes by itself within so many is no trouble
 WAITING_LIMIT = 4000  # lines that wait for a slow client; then the run's history is read on as it reads
 
 
 class EventStream:
-    """An ASGI response with the events of `source`; it ends with them, with its client, or when `stopping` is set."""
+    """An ASGI response with the events of `source`; it ends with them, its client, the server, or in trouble."""
 
-    def __init__(
-        self, source: AsyncGenerator[dict[str, Any], None], stopping: asyncio.Event, headers: Mapping[str, str]
-    ) -> None:
-        self._source, self._stopping = source, stopping
+    def __init__(self, source: AsyncGenerator[dict[str, Any], None], parts: Parts, headers: Mapping[str, str]) -> None:
+        self._source, self._stopping, self._trouble = source, parts.stopping, parts.trouble
+        self._every_s = parts.trouble_every_s
         self._headers = {"content-type": "application/x-ndjson", **headers}
         self._waiting: list[bytes] = []
         self._news = asyncio.Event()
@@ -40,6 +42,7 @@ class EventStream:
                 group.create_task(self._collect()),
                 group.create_task(self._until_gone(receive)),
                 group.create_task(self._until_stopping()),
+                group.create_task(self._until_trouble()),
             ]
             await self._forward(send)
             for task in tasks:
@@ -77,6 +80,18 @@ class EventStream:
         while (await receive())["type"] != "http.disconnect":
             pass
         self._gone = True
+        self._news.set()
+
+    async def _until_trouble(self) -> None:
+        """What keeps runs from going on cannot be written into their history: it is told here, and ends the stream."""
+        seen = 0
+        while seen < TROUBLE_CHECKS:
+            await asyncio.sleep(self._every_s)
+            trouble = self._trouble()
+            seen = seen + 1 if trouble else 0
+            if trouble and seen == TROUBLE_CHECKS:
+                self._waiting.append(msgspec.json.encode({"event": "trouble", "message": trouble}) + b"\n")
+        self._over = True
         self._news.set()
 
     async def _until_stopping(self) -> None:

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from wherry.client.api import Client
+from wherry.home import Home
 from wherry.server import home as homes
 from wherry.server.life import Compose, serve
-from wherry.settings import Home, ServerSettings
+from wherry.settings import ServerSettings
 
 COMPOSE = "wherry.server.compose"  # the lazy entry: all parts, where a test does not bring its own
 

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from wherry.home import SOCKET_PATH_LIMIT, short_folder
 from wherry.kube.embedded.node.records import Usage
-from wherry.settings import SOCKET_PATH_LIMIT, short_folder
 
 SOURCE = str(Path(__file__).with_name("zygote.py"))
 IDLE_S = 5.0
