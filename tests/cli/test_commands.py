@@ -139,6 +139,7 @@ def test_a_failed_run_ends_with_the_users_traceback_and_the_way_to_the_log(wherr
     assert (
         "hint: add it to the decorator at hello.py:5: @dsl.component(packages_to_install=['scikit-learn'])" in done.err
     )
+    assert "the end of its log:\n  one\n" in done.err
     assert done.err.splitlines()[-1].startswith("full log: wherry logs ")
     assert done.err.splitlines()[-1].endswith(" hello")
 

@@ -17,6 +17,7 @@ from wherry.client.flows import Flow, Place
 from wherry.errors import WherryError
 
 LOG_LINES = 10
+LOG_TAIL = 200  # lines that are asked for: a traceback may come after the last ones of interest
 _SOURCE = re.compile(r'File "[^"]*/\.source/[0-9a-f]{64}\.py", line (\d+)')
 _MISSING = re.compile(r"No module named '([^']+)'")
 
@@ -28,7 +29,7 @@ def explained(client: Client, run: str, error: Mapping[str, Any], flow: Flow | N
     parts = [f"{where}{_headline(error)}"]
     if error.get("traceback"):
         parts.append(in_users_file(str(error["traceback"]).rstrip(), flow, str(task)))
-    elif task:
+    if task:
         parts += _log(client, run, task, str(error.get("message")))
     hint = _decorator_hint(error, flow) or error.get("hint")
     if hint:
@@ -69,12 +70,13 @@ def _headline(error: Mapping[str, Any]) -> str:
 
 
 def _log(client: Client, run: str, task: str, known: str) -> list[str]:
-    """The end of the task's log, without what the message says already."""
+    """The end of what the task wrote before it failed: without its traceback, and what the message says already."""
     try:
-        data = b"".join(client.logs(run, task, tail=LOG_LINES))
+        data = b"".join(client.logs(run, task, tail=LOG_TAIL))
     except WherryError:
         return []  # the log is extra here; that it cannot be had is no news beside the failure
-    lines = [line for line in data.decode("utf-8", "replace").splitlines() if not line.endswith(known)]
+    before = data.decode("utf-8", "replace").rpartition("Traceback (most recent call last):\n")
+    lines = [line for line in (before[0] or before[2]).splitlines() if not line.endswith(known)]
     text = "\n".join(lines).rstrip()
     return [f"the end of its log:\n{_indented(text)}"] if text else []
 
