@@ -111,14 +111,26 @@ def test_source_is_a_file_run_as_main(zygote):
     assert "fine" in log
 
 
-def test_signals_are_those_of_a_fresh_interpreter(zygote):
-    message, log = zygote.run("""
-        import signal
-        def work():
-            print(*(signal.getsignal(s) is signal.SIG_DFL for s in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)))
-            print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.pthread_sigmask(0, []))
-            print(signal.set_wakeup_fd(-1), signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN)
-        """)
+SHOW_SIGNALS = """
+    import signal
+    def work():
+        print(*(signal.getsignal(s) is signal.SIG_DFL for s in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)))
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.pthread_sigmask(0, []))
+        print(signal.set_wakeup_fd(-1), signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN)
+"""
+
+
+def ignore_some_signals():
+    """As nohup and a shell's background jobs leave them."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
+@pytest.mark.parametrize("spawn", [{}, {"preexec_fn": ignore_some_signals}], ids=["usual", "background"])
+def test_signals_are_those_of_a_fresh_interpreter(tmp_path, runtime, spawn):
+    with driver(tmp_path, runtime, **spawn) as running:
+        message, log = running.run(SHOW_SIGNALS)
     assert message["code"] == 0, log
     assert "True True True\nTrue set()\n-1 True" in log
 

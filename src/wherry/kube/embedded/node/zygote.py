@@ -418,6 +418,14 @@ def _ignored(number: int, frame: Any) -> None:
     """A signal that only has to wake the loop."""
 
 
+def _reset_signals() -> None:
+    """What the server was started with (nohup, a background job) is not the tasks': they find a fresh interpreter's."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def _open_children() -> int:
     try:
         return os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
@@ -518,6 +526,7 @@ def main() -> None:
     config = json.loads(sys.argv[1])
     if os.getpid() != os.getsid(0):
         os.setsid()  # what a terminal sends to the server's group is not for us
+    _reset_signals()
     _close_all_but(config["fd"])
     for folder in config["sites"]:
         site.addsitedir(folder)
