@@ -15,7 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from wherry.cli.progress import MANY, Progress, Step
+from wherry.cli.progress import Progress, Step
 from wherry.client import views
 
 _STYLES = {"SUCCEEDED": "green", "CACHED": "cyan", "FAILED": "red", "SKIPPED": "dim", "CANCELED": "yellow"}
@@ -56,7 +56,7 @@ class Live:
         table = Table.grid(padding=(0, 1))
         now = time.time()
         room = max(5, self._console.height - 6 - len(self._notes))
-        steps = [step for step in self._progress.steps.values() if self._shown(step)]
+        steps = list(self._progress.visible.values())
         hidden = len(steps) - room
         if hidden > 0:  # what ended well long ago makes room for what moves
             ended = [step for step in steps if step.phase in ("SUCCEEDED", "CACHED", "SKIPPED")][:hidden]
@@ -67,16 +67,6 @@ class Live:
             table.add_row(*self._row(step, now))
         notes = [Text(f"note: {note}", style="yellow") for note in [*self._progress.notices[-3:], *self._notes]]
         return Group(table, *notes)
-
-    def _shown(self, step: Step) -> bool:
-        if step.path == "root" or step.kind == "iteration":
-            return False
-        above = step.path
-        while above := views.parent(above):
-            loop = self._progress.steps.get(above)
-            if loop is not None and loop.total > MANY:
-                return step.phase == "FAILED"
-        return step.kind in views.LEAVES or step.kind == "loop"
 
     def _row(self, step: Step, now: float) -> tuple[Text | Spinner, Text, Text | ProgressBar, Text]:
         style = _STYLES.get(step.phase, "")

@@ -12,6 +12,7 @@ from typing import Any
 from wherry.client import views
 
 MANY = 20  # iterations of a loop that get lines of their own; beyond it only every tenth of the loop, and failures
+VISIBLE_LIMIT = 1000  # more failures than this nobody reads as they come
 _MARKS = {
     "SUCCEEDED": "✓",
     "CACHED": "✓",
@@ -63,13 +64,17 @@ class Step:
 
 
 class Progress:
-    """The run's steps by path, folded from events."""
+    """The run's steps by path, folded from events.
+
+    `visible` are those that a person is shown: what stands outside of wide loops, and some of the failures inside.
+    """
 
     def __init__(self) -> None:
         self.run = ""
         self.pipeline = ""
         self.state = "PENDING"
         self.steps: dict[str, Step] = {}
+        self.visible: dict[str, Step] = {}
         self.notices: list[str] = []
         self.finished: Mapping[str, Any] | None = None
 
@@ -146,12 +151,27 @@ class Progress:
             step.started, step.finished = event.get("started_at", step.started), event.get("finished_at", at)
         if path.endswith("]"):
             self._count(self.steps.get(views.parent(path)), step, fresh, final and not was_final)
+        elif path != "root":
+            self._see(step, fresh)
         return step
 
-    @staticmethod
-    def _count(loop: Step | None, step: Step, fresh: bool, ended: bool) -> None:
+    def _see(self, step: Step, fresh: bool) -> None:
+        if "]" not in step.path or not self._in_wide_loop(step.path):
+            if fresh and (step.kind in views.LEAVES or step.kind == "loop"):
+                self.visible[step.path] = step
+        elif step.phase == "FAILED" and len(self.visible) < VISIBLE_LIMIT:
+            self.visible[step.path] = step
+
+    def _count(self, loop: Step | None, step: Step, fresh: bool, ended: bool) -> None:
         if loop is None:
             return
         loop.total += fresh
         loop.done += ended
         loop.failed += ended and step.phase == "FAILED"
+        if fresh and loop.total == MANY + 1:
+            inside = f"{loop.path}["
+            self.visible = {
+                path: seen
+                for path, seen in self.visible.items()
+                if seen.phase == "FAILED" or not path.startswith(inside)
+            }
