@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "prune --keep 1": set(),
     "status": set(),
     "down": set(),
-    "doctor": set(),
+    "doctor": {"asyncio", "logging", "msgspec", "sqlite3", "ssl", "subprocess", "uv"},  # asks the node agent's own code
     "--help": set(),
 }
 PROBE = """

@@ -18,6 +18,7 @@ from wherry._version import __version__
 from wherry.client.api import Client
 from wherry.client.views import duration
 from wherry.home import Home
+from wherry.kube.embedded.node.cgroups import detect
 
 MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 DISK_LOW = 1 << 30  # bytes; less than this in the home is worth a word
@@ -96,17 +97,13 @@ def _cores(home: Home) -> Finding:
 
 
 def _cgroups(home: Home) -> Finding:
-    if not os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
-        return Finding("cgroups", "note", "no cgroup v2; memory and cpu limits are not enforced")
-    try:
-        with open("/proc/self/cgroup", encoding="utf-8") as file:
-            own = file.read().strip().rpartition("::")[2]
-    except OSError:
-        own = "/"
-    folder = os.path.normpath(f"/sys/fs/cgroup/{own}")
-    if os.access(folder, os.W_OK):
-        return Finding("cgroups", "ok", f"v2, {folder} is ours to divide")
-    return Finding("cgroups", "note", f"v2, but {folder} cannot be written; limits are not enforced")
+    limits = detect("wherry-doctor")
+    enforced = limits.enforced
+    limits.close()
+    if not enforced:
+        return Finding("cgroups", "note", "none that we may divide; memory and cpu limits are not enforced")
+    level = "ok" if {"cpu", "memory"} <= enforced else "note"
+    return Finding("cgroups", level, f"limits of {' and '.join(sorted(enforced))} are enforced")
 
 
 def _gpus(home: Home) -> Finding:
