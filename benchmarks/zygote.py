@@ -120,5 +120,5 @@ def figures() -> list[Figure]:
     wide = max(taken["wide_rate"]) / max(taken["floor_wide_rate"])
     return [
         Figure("zygote_chain", chain, at_most=3.0, aim=2.0, unit="x bare", raw=taken),
-        Figure("zygote_wide", wide, at_least=0.3, aim=0.5, unit="of the bare rate"),
+        Figure("zygote_wide", wide, at_least=0.4, aim=0.5, unit="of the bare rate"),
     ]
