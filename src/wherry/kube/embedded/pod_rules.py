@@ -104,8 +104,8 @@ def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _container(field: str, container: dict[str, Any], names: set[str], mountable: set[str]) -> Iterator[Cause]:
-    name: Any = container.get("name")
+def _own_name(field: str, name: Any, names: set[str]) -> Iterator[Cause]:
+    """The name of a container or volume: a label that none of `names`, which it joins, has taken."""
     if not name:
         yield _required(f"{field}.name")
     elif not isinstance(name, str) or dns_label_error(name):
@@ -114,6 +114,10 @@ def _container(field: str, container: dict[str, Any], names: set[str], mountable
         yield Cause(f"{field}.name", f"Duplicate value: {_shown(name)}", "FieldValueDuplicate")
     else:
         names.add(name)
+
+
+def _container(field: str, container: dict[str, Any], names: set[str], mountable: set[str]) -> Iterator[Cause]:
+    yield from _own_name(field, container.get("name"), names)
     image: Any = container.get("image")
     if not image:
         yield _required(f"{field}.image")
@@ -268,15 +272,7 @@ def _volumes(volumes: list[dict[str, Any]]) -> Iterator[Cause]:
     names: set[str] = set()
     for index, volume in enumerate(volumes):
         field = f"spec.volumes[{index}]"
-        name: Any = volume.get("name")
-        if not name:
-            yield _required(f"{field}.name")
-        elif not isinstance(name, str) or dns_label_error(name):
-            yield _bad(f"{field}.name", name, dns_label_error(str(name)) or "must be a string")
-        elif name in names:
-            yield Cause(f"{field}.name", f"Duplicate value: {_shown(name)}", "FieldValueDuplicate")
-        else:
-            names.add(name)
+        yield from _own_name(field, volume.get("name"), names)
         sources = [key for key, value in volume.items() if key != "name" and value is not None]
         if not sources:
             yield _required(field, "must specify a volume type")
