@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Iterable
 
+import msgspec
+
 from wherry.ir import cel
-from wherry.ir.documents import IRError
+from wherry.ir.forms import SCHEMA_VERSION, IRError
 from wherry.ir.spec import ComponentSpec, DagSpec, ExecutorSpec, PipelineSpec, TaskSpec
 
-SCHEMA_VERSION = "2.1.0"
 MAX_NESTING = 50  # DAGs within DAGs
 MAX_TASKS = 200_000  # tasks after unfolding nested DAGs; iterations of loops do not count
 
@@ -111,6 +112,10 @@ class _Dag:
             if given.task_output_parameter:
                 source = given.task_output_parameter
                 self._need_output(here, source.producer_task, source.output_parameter_key, "parameters")
+            if given.runtime_value and given.runtime_value.runtime_parameter:
+                raise IRError(f"{here}.runtimeValue.runtimeParameter: only a constant can be given to a task")
+            if given.runtime_value and given.runtime_value.value is msgspec.UNSET:
+                raise IRError(f"{here}.runtimeValue.constant: missing")
             if given.task_final_status:
                 self._need_task(f"{here}.taskFinalStatus", given.task_final_status.producer_task)
             outer = given.component_input_parameter

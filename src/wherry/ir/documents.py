@@ -6,54 +6,69 @@ form that KFP's REST API takes: the plain pipeline spec, or `{"pipeline_spec": .
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, cast
 
-from wherry.errors import UsageError
+from wherry.ir import forms
+from wherry.ir.forms import IRError
+
+__all__ = ["IRError", "combine", "read", "split"]
 
 YAML = "wherry.ir.yaml"  # the lazy entry: a server gets plain values and never needs PyYAML
-_PIPELINE = frozenset({"pipelineInfo", "root", "components", "deploymentSpec", "schemaVersion"})
+_PIPELINE = frozenset(
+    {
+        "pipelineInfo", "root", "components", "deploymentSpec", "schemaVersion",
+        "pipeline_info", "deployment_spec", "schema_version",
+    }
+)  # fmt: skip
 _WRAPPED = frozenset({"pipeline_spec", "platform_spec"})
-
-
-class IRError(UsageError):
-    """The document is no pipeline that we can run; the message begins with the place in the document."""
 
 
 def read(text: bytes | str) -> dict[str, Any]:
     """The pipeline in a YAML or JSON text, as plain values.
 
     Documents may come in any order and null ones are skipped, as in KFP's loader; two pipeline specs or two
-    platform specs are refused.  Raises IRError, or YAMLError for text that is not YAML.
+    platform specs are refused.  A pipeline spec may also be in a Kubernetes object, or be one component's alone.
+    Raises IRError, or YAMLError for text that is not YAML.
     """
     return combine(import_module(YAML).load_all(text))
 
 
 def combine(documents: list[Any]) -> dict[str, Any]:
     """The one pipeline that these documents make; see `read`."""
-    pipeline: dict[str, Any] | None = None
-    platform: dict[str, Any] | None = None
-    for each in documents:
-        if each is None:
-            continue
-        if not isinstance(each, dict):
-            raise IRError(f"a pipeline document is a mapping, not {type(each).__name__}")
-        document = cast("dict[str, Any]", each)
-        if _WRAPPED & document.keys():
-            if len([d for d in documents if d is not None]) > 1:
+    pipelines: list[dict[str, Any]] = []
+    platforms: list[dict[str, Any]] = []
+    found = [each for each in documents if each is not None]
+    for document in _unpacked(found):
+        if not isinstance(document, dict):
+            raise IRError(f"a pipeline document is a mapping, not {_kind(document)}")
+        spec = cast("dict[str, Any]", document)
+        if _WRAPPED & spec.keys():
+            if len(found) > 1:
                 raise IRError("a document with pipeline_spec must be the only one")
-            return document
-        if "platforms" in document and not (_PIPELINE & document.keys()):
-            if platform is not None:
-                raise IRError("there are two platform specs")
-            platform = document
+            return spec
+        if "platforms" in spec and not (_PIPELINE & spec.keys()):
+            platforms.append(spec)
         else:
-            if pipeline is not None:
-                raise IRError("there are two pipeline specs")
-            pipeline = document
-    if pipeline is None:
-        raise IRError("there is no pipeline spec in it" if platform else "the document is empty")
-    return {"pipeline_spec": pipeline, "platform_spec": platform} if platform else pipeline
+            pipelines.append(forms.pipeline_of(spec) if forms.is_component(spec) else spec)
+    if len(pipelines) > 1 or len(platforms) > 1:
+        raise IRError(f"there are two {'pipeline' if len(pipelines) > 1 else 'platform'} specs")
+    if not pipelines:
+        raise IRError("there is no pipeline spec in it" if found else "the document is empty")
+    pipeline = forms.rooted(pipelines[0])
+    return {"pipeline_spec": pipeline, "platform_spec": platforms[0]} if platforms else pipeline
+
+
+def _kind(value: object) -> str:
+    return "a list" if isinstance(value, list) else "a text" if isinstance(value, str) else "a single value"
+
+
+def _unpacked(documents: list[Any]) -> Iterator[Any]:
+    """The documents, Kubernetes objects replaced by the specs in them."""
+    for each in documents:
+        specs = forms.manifest(cast("dict[str, Any]", each)) if isinstance(each, dict) else None
+        yield from [each] if specs is None else [spec for spec in specs if spec is not None]
 
 
 def split(document: dict[str, Any]) -> tuple[Any, Any]:

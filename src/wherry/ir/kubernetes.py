@@ -6,10 +6,12 @@ and `*_json` fields are ordinary task input specs and hold plain mappings, resol
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+Int32 = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 InputSpec = dict[str, Any]
 """An InputParameterSpec in its JSON form: runtimeValue, componentInputParameter or taskOutputParameter."""
 
@@ -90,7 +92,7 @@ class Toleration(Part, frozen=True):
     operator: str = ""
     value: str = ""
     effect: str = ""
-    toleration_seconds: int | str | None = None  # int64, which JSON may write as text
+    toleration_seconds: Int64 | None = None
     toleration_json: InputSpec | None = None
 
 
@@ -113,7 +115,7 @@ class SelectorRequirement(Part, frozen=True):
 class NodeAffinityTerm(Part, frozen=True):
     match_expressions: list[SelectorRequirement] = []
     match_fields: list[SelectorRequirement] = []
-    weight: int | None = None
+    weight: Int32 | None = None
     node_affinity_json: InputSpec | None = None
 
 
@@ -124,7 +126,7 @@ class PodAffinityTerm(Part, frozen=True):
     namespaces: list[str] = []
     match_namespace_expressions: list[SelectorRequirement] = []
     match_namespace_labels: dict[str, str] = {}
-    weight: int | None = None
+    weight: Int32 | None = None
     anti: bool = False
 
 
@@ -141,9 +143,35 @@ class EmptyDirMount(Part, frozen=True):
 
 
 class SecurityContext(Part, frozen=True):
-    run_as_user: int | str | None = None
-    run_as_group: int | str | None = None
+    run_as_user: Int64 | None = None
+    run_as_group: Int64 | None = None
     run_as_non_root: bool | None = None
+
+
+class InitVariable(Part, frozen=True):
+    name: str = ""
+    value: str = ""
+
+
+class InitVolumeMount(Part, frozen=True):
+    volume_name: str = ""
+    mount_path: str = ""
+
+
+class InitResources(Part, frozen=True):
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+
+
+class InitContainer(Part, frozen=True):
+    name: str = ""
+    image: str = ""
+    command: list[str] = []
+    args: list[str] = []
+    env: list[InitVariable] = []
+    volume_mounts: list[InitVolumeMount] = []
+    restart_policy: str | None = None  # "Always" makes it a sidecar
+    resources: InitResources | None = None
 
 
 class KubernetesExecutorConfig(Part, frozen=True):
@@ -156,7 +184,7 @@ class KubernetesExecutorConfig(Part, frozen=True):
     pod_metadata: PodMetadata | None = None
     image_pull_secret: list[ImagePullSecret] = []
     image_pull_policy: str = ""
-    active_deadline_seconds: int | str = 0
+    active_deadline_seconds: Int64 = 0
     field_path_as_env: list[FieldPathAsEnv] = []
     tolerations: list[Toleration] = []
     generic_ephemeral_volume: list[GenericEphemeralVolume] = []
@@ -165,4 +193,4 @@ class KubernetesExecutorConfig(Part, frozen=True):
     enabled_shared_memory: SharedMemory | None = None
     empty_dir_mounts: list[EmptyDirMount] = []
     security_context: SecurityContext | None = None
-    init_containers: list[dict[str, Any]] = []  # Kubernetes containers, checked when the pod is made
+    init_containers: list[InitContainer] = []

@@ -6,18 +6,22 @@ Called by the service for every submission and by `wherry compile`'s checks.  In
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 
-from wherry.ir import documents
+from wherry.ir import documents, forms
 from wherry.ir.check import check
+from wherry.ir.check_platform import check_platform
 from wherry.ir.documents import IRError
 from wherry.ir.limits import MAX_DEPTH
+from wherry.ir.protojson import canonical
 from wherry.ir.spec import PipelineSpec, PlatformSpec
 
-__all__ = ["Document", "IRError", "from_builtins", "load"]
+R = TypeVar("R")
+__all__ = ["Document", "IRError", "from_builtins", "load", "read"]
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -41,19 +45,28 @@ def load(text: bytes | str) -> Document:
 
 def from_builtins(document: dict[str, Any]) -> Document:
     """Reads a pipeline spec, or `{"pipeline_spec", "platform_spec"}`, from plain values; raises IRError."""
-    _check_depth(document)
+    _check_values(document)
     pipeline, platform = documents.split(document)
-    spec = _convert(pipeline, PipelineSpec)
+    spec = read(forms.rooted(pipeline), PipelineSpec)
     check(spec)
-    return Document(spec, None if platform is None else _convert(platform, PlatformSpec))
+    if platform is None:
+        return Document(spec)
+    config = read(platform, PlatformSpec)
+    check_platform(config)
+    return Document(spec, config)
 
 
-def _convert(value: Any, kind: Any) -> Any:
+def read(value: Any, kind: type[R]) -> R:
+    """`value`, in protobuf's JSON, as the record `kind`.  Raises IRError."""
     try:
         return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        wanted = canonical(value, kind)
+    try:
+        return msgspec.convert(wanted, kind)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$")
-        place = _place(value, kind, where.rstrip("`"), message)
+        place = _place(wanted, kind, where.rstrip("`"), message)
         raise IRError(f"{place or 'the document'}: {_plainly(message)}") from None
 
 
@@ -115,15 +128,55 @@ def _fails(value: Any, kind: Any, message: str) -> bool:
     return False
 
 
-def _check_depth(value: Any) -> None:
-    """Plain values may come from anywhere, so their nesting is bounded here once more, without recursion."""
+def _check_values(value: Any) -> None:
+    """Plain values may come from anywhere: what no JSON can hold is refused, and their nesting is bounded, without
+    recursion."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 2):
         deeper: list[Any] = []
         for each in level:
-            children: Any = each if each.__class__ is list else each.values()
-            deeper.extend(child for child in children if child.__class__ in (dict, list))
+            children: Any = each
+            if each.__class__ is dict:
+                children = each.values()
+                for key in each:
+                    if key.__class__ is not str or not (key.isascii() or _is_text(key)):
+                        raise IRError(f"{_where(value, each)}: the key {key!r} is not text")
+            for child in children:
+                kind = child.__class__
+                if kind is dict or kind is list:
+                    deeper.append(child)
+                elif kind is float and not math.isfinite(child):
+                    raise IRError(f"{_where(value, child)}: {child} is not a number that JSON has")
+                elif kind is str and not (child.isascii() or _is_text(child)):
+                    raise IRError(f"{_where(value, child)}: the text has half of a character (a lone surrogate)")
         if not deeper:
             return
         level = deeper
     raise IRError(f"the document nests deeper than {MAX_DEPTH} levels")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _where(value: Any, wanted: Any) -> str:
+    """The path in `value` of the very object `wanted`."""
+    level: list[tuple[str, Any]] = [("", value)]
+    while level:
+        deeper: list[tuple[str, Any]] = []
+        for path, each in level:
+            if each is wanted:
+                return path or "the document"
+            if isinstance(each, dict):
+                inner = cast("dict[Any, Any]", each).items()
+            elif isinstance(each, list):
+                inner = enumerate(cast("list[Any]", each))
+            else:
+                continue
+            deeper.extend((f"{path}.{key}" if path else f"{key}", child) for key, child in inner)
+        level = deeper
+    return "the document"

@@ -10,15 +10,25 @@ from typing import Any, Literal
 
 import msgspec
 
-from wherry.ir.kubernetes import KubernetesExecutorConfig
+from wherry.ir.kubernetes import Int32, Int64, KubernetesExecutorConfig
 
 Value = Any
 """A protobuf Value: null, bool, number, text, list or mapping."""
 
+# Enums: their names by number, from 0.
 ParameterType = Literal[
-    "NUMBER_DOUBLE", "NUMBER_INTEGER", "STRING", "BOOLEAN", "LIST", "STRUCT", "TASK_FINAL_STATUS", "TASK_CONFIG"
+    "PARAMETER_TYPE_ENUM_UNSPECIFIED",
+    "NUMBER_DOUBLE",
+    "NUMBER_INTEGER",
+    "STRING",
+    "BOOLEAN",
+    "LIST",
+    "STRUCT",
+    "TASK_FINAL_STATUS",
+    "TASK_CONFIG",
 ]
-LegacyType = Literal["INT", "DOUBLE", "STRING"]
+LegacyType = Literal["PRIMITIVE_TYPE_UNSPECIFIED", "INT", "DOUBLE", "STRING"]
+_LEGACY_TYPES = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE", "STRING": "STRING"}
 Strategy = Literal["TRIGGER_STRATEGY_UNSPECIFIED", "ALL_UPSTREAM_TASKS_SUCCEEDED", "ALL_UPSTREAM_TASKS_COMPLETED"]
 
 
@@ -33,10 +43,25 @@ class ArtifactTypeSchema(Record, frozen=True):
     schema_version: str = ""
 
 
+class LegacyValue(Record, frozen=True):
+    int_value: Int64 | None = None
+    double_value: float | None = None
+    string_value: str | None = None
+
+
 class ValueOrRuntimeParameter(Record, frozen=True):
     constant: Value = msgspec.UNSET
-    constant_value: Value = msgspec.UNSET  # deprecated
+    constant_value: LegacyValue | None = None  # deprecated
     runtime_parameter: str = ""
+
+    @property
+    def value(self) -> Value:
+        """The constant, also where only the deprecated `constantValue` says it; UNSET when there is none."""
+        old = self.constant_value
+        if self.constant is not msgspec.UNSET or old is None:
+            return self.constant
+        given = (old.int_value, old.double_value, old.string_value)
+        return next((each for each in given if each is not None), msgspec.UNSET)
 
 
 class InputArtifactDefinition(Record, frozen=True):
@@ -46,6 +71,12 @@ class InputArtifactDefinition(Record, frozen=True):
     description: str = ""
 
 
+def _declared(parameter_type: ParameterType | None, legacy: LegacyType | None) -> str:
+    if parameter_type and parameter_type != "PARAMETER_TYPE_ENUM_UNSPECIFIED":
+        return parameter_type
+    return _LEGACY_TYPES.get(legacy or "", "")
+
+
 class InputParameterDefinition(Record, frozen=True):
     parameter_type: ParameterType | None = None
     type: LegacyType | None = None  # deprecated
@@ -53,6 +84,11 @@ class InputParameterDefinition(Record, frozen=True):
     is_optional: bool = False
     description: str = ""
     literals: list[Value] = []
+
+    @property
+    def declared(self) -> str:
+        """The name of the parameter type, also where only the deprecated `type` says it; "" when nothing does."""
+        return _declared(self.parameter_type, self.type)
 
 
 class InputDefinitions(Record, frozen=True):
@@ -73,6 +109,11 @@ class OutputParameterDefinition(Record, frozen=True):
     parameter_type: ParameterType | None = None
     type: LegacyType | None = None  # deprecated
     description: str = ""
+
+    @property
+    def declared(self) -> str:
+        """As `InputParameterDefinition.declared`."""
+        return _declared(self.parameter_type, self.type)
 
 
 class OutputDefinitions(Record, frozen=True):
@@ -150,13 +191,13 @@ class ArtifactIterator(Record, frozen=True):
 
 
 class IteratorPolicy(Record, frozen=True):
-    parallelism_limit: int = 0
+    parallelism_limit: Int32 = 0
 
 
 class RetryPolicy(Record, frozen=True):
     """Durations are protobuf's JSON text: seconds with an `s`, as "1.5s"."""
 
-    max_retry_count: int = 0
+    max_retry_count: Int32 = 0
     backoff_duration: str = "0s"
     backoff_factor: float = 0.0
     backoff_max_duration: str = "0s"
@@ -219,10 +260,10 @@ class Workspace(Record, frozen=True):
 
 class PipelineConfig(Record, frozen=True):
     workspace: Workspace | None = None
-    resource_ttl_on_completion: int = 0
-    resource_ttl_on_success: int = 0
-    resource_ttl_on_failure: int = 0
-    active_deadline_seconds: int = 0
+    resource_ttl_on_completion: Int32 = 0
+    resource_ttl_on_success: Int32 = 0
+    resource_ttl_on_failure: Int32 = 0
+    active_deadline_seconds: Int32 = 0
 
 
 class KubernetesDeployment(Record, frozen=True):
@@ -274,7 +315,7 @@ class EnvVar(Record, frozen=True):
 
 class Accelerator(Record, frozen=True):
     type: str = ""  # deprecated
-    count: int | str = 0  # deprecated; int64, which JSON may write as text
+    count: Int64 = 0  # deprecated
     resource_type: str = ""
     resource_count: str = ""
 
