@@ -274,7 +274,11 @@ def test_platform_settings_become_parts_of_the_pod(docs: Any) -> None:
     assert spec["activeDeadlineSeconds"] == 60
     assert spec["imagePullSecrets"] == [{"name": "registry"}]
     assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists", "tolerationSeconds": 30}, {"key": "other"}]
-    assert container["securityContext"] == {"runAsUser": 1000, "runAsNonRoot": True}
+    assert container["securityContext"] == {
+        "runAsUser": 1000,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     assert container["imagePullPolicy"] == "Always"
     assert spec["initContainers"] == PLATFORM["initContainers"]
     assert pod["metadata"]["labels"]["team"] == "ml"

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from wherry.errors import WherryError
+from wherry.ir.spec import TaskConfigPassthrough
 from wherry.kube.protocol import Object
 from wherry.pipelines.engine.model import RunInfo
 from wherry.pipelines.lightweight import Function
-from wherry.pipelines.platform import platform_parts
+from wherry.pipelines.passthroughs import divide
+from wherry.pipelines.platform import Parts, platform_parts
+from wherry.pipelines.platform_volumes import WORKSPACE_PATH, WORKSPACE_VOLUME
 from wherry.pipelines.templates import ObjectRef, Template
 from wherry.runtime import argv, placeholders
 from wherry.runtime.failures import TaskError
@@ -73,6 +76,10 @@ class Inputs(msgspec.Struct, frozen=True):
     resources: dict[str, dict[str, str]]
     value_of: Callable[[dict[str, Any]], Any]
     """Resolves an input spec of the platform document (JSON form) in the task's place."""
+    workspace: str = ""
+    """The claim of the run's workspace, when the task uses it."""
+    passthroughs: Sequence[TaskConfigPassthrough] = ()
+    """What the task's code is told of its own settings."""
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -80,6 +87,15 @@ class Built(msgspec.Struct, frozen=True):
 
     pod: Object
     uploads: list[ObjectRef]
+
+
+class _Settings(msgspec.Struct):
+    """What the platform document adds to a pod, and what its container is left with."""
+
+    parts: Parts
+    env: list[dict[str, Any]]
+    resources: dict[str, dict[str, str]]
+    task_config: dict[str, Any]
 
 
 def pod_name(home: str, identity: Identity) -> str:
@@ -105,7 +121,9 @@ def attempt_of(pod: Object) -> Identity | None:
     return Identity(labels[RUN_LABEL], annotations[PATH_ANNOTATION], int(match[1]), int(match[2]))
 
 
-def executor_input(template: Template, inputs: Inputs, root: str) -> dict[str, Any]:
+def executor_input(
+    template: Template, parameters: Mapping[str, Any], artifacts: Mapping[str, list[dict[str, Any]]], root: str
+) -> dict[str, Any]:
     """KFP's ExecutorInput; where output files lie in the pod is for the runtime to say."""
     outputs = {
         name: {
@@ -122,8 +140,8 @@ def executor_input(template: Template, inputs: Inputs, root: str) -> dict[str, A
     }
     return {
         "inputs": {
-            "parameterValues": inputs.parameters,
-            "artifacts": {name: {"artifacts": found} for name, found in inputs.artifacts.items()},
+            "parameterValues": parameters,
+            "artifacts": {name: {"artifacts": found} for name, found in artifacts.items()},
         },
         "outputs": {"artifacts": outputs},
     }
@@ -143,10 +161,15 @@ def build(
     """The pod of the task and what it needs in the store.
 
     `root` is the attempt's own folder, `needed` names outputs that other tasks read.  Raises `LaunchRefused` for what
-    no pod can carry.
+    no pod can carry, `PlatformRefused` for settings that no pod can have.
     """
     uploads = [template.source] if template.source is not None else []
-    given = executor_input(template, inputs, root)
+    settings = _settings(template, inputs)
+    parameters = inputs.parameters
+    if settings.task_config:
+        told = dict.fromkeys(_task_configs(template), settings.task_config)
+        parameters = {**parameters, **told}
+    given = executor_input(template, parameters, inputs.artifacts, root)
     encoded = _json.encode(given)
     by_reference: ObjectRef | None = None
     if len(encoded) > INLINE_LIMIT_BYTES:
@@ -163,7 +186,7 @@ def build(
             f"The command of {identity.path} is too long ({len(text):,} bytes).",
             hint="Put what is big into a file or an artifact.",
         )
-    return Built(_pod(template, identity, inputs, name, info.namespace, text.decode()), uploads)
+    return Built(_pod(template, identity, settings, name, info.namespace, text.decode()), uploads)
 
 
 def _descriptor(
@@ -212,47 +235,53 @@ def constants(info: RunInfo, identity: Identity) -> dict[str, str]:
     }
 
 
+def _settings(template: Template, inputs: Inputs) -> _Settings:
+    """All that the pod is to have beside its program; for most pods nothing but variables and quantities."""
+    parts = platform_parts(template.platform, inputs.value_of) if template.platform is not None else Parts()
+    if inputs.workspace:
+        source = {"persistentVolumeClaim": {"claimName": inputs.workspace}}
+        parts.volumes.add(WORKSPACE_VOLUME, source, WORKSPACE_PATH)
+    env: list[dict[str, Any]] = [{"name": variable, "value": value} for variable, value in inputs.env]
+    resources = quantities(inputs.resources)
+    config: dict[str, Any] = {}
+    if inputs.passthroughs and _task_configs(template):
+        config, env, resources = divide(inputs.passthroughs, parts, env, resources)
+    return _Settings(parts, env, resources, config)
+
+
+def _task_configs(template: Template) -> list[str]:
+    """The inputs through which the task's code is told of its settings."""
+    return [name for name, declared in template.declared["inputs"].items() if declared["type"] == "TASK_CONFIG"]
+
+
 def _pod(
-    template: Template,
-    identity: Identity,
-    inputs: Inputs,
-    name: str,
-    namespace: str,
-    descriptor: str,
+    template: Template, identity: Identity, settings: _Settings, name: str, namespace: str, descriptor: str
 ) -> Object:
-    annotations = {PATH_ANNOTATION: identity.path}
+    parts = settings.parts
+    annotations = {**parts.annotations, PATH_ANNOTATION: identity.path}
     if template.environment is not None:
         annotations[ENVIRONMENT_ANNOTATION] = _json.encode(template.environment).decode()
     labels = {
+        **parts.labels,
         **MANAGED_BY,
         RUN_LABEL: identity.run_id,
         TASK_LABEL: label_value(identity.path),
         ATTEMPT_LABEL: identity.label,
     }
-    env: list[dict[str, Any]] = [{"name": variable, "value": value} for variable, value in inputs.env]
     container: dict[str, Any] = {
         "name": "main",
         "image": template.image,
         "command": COMMAND,
-        "env": [*env, {"name": "WHERRY_TASK", "value": descriptor}],
+        "env": [*settings.env, *parts.env, {"name": "WHERRY_TASK", "value": descriptor}],
+        **parts.container,
     }
-    asked = quantities(inputs.resources)
-    if asked:
-        container["resources"] = asked
-    metadata: dict[str, Any] = {
-        "name": name,
-        "namespace": namespace,
-        "labels": labels,
-        "annotations": annotations,
-    }
-    spec: dict[str, Any] = {"restartPolicy": "Never", "containers": [container]}
-    if template.platform is not None:
-        parts = platform_parts(template.platform, inputs.value_of)
-        metadata["labels"] = {**parts.labels, **labels}
-        metadata["annotations"] = {**parts.annotations, **annotations}
-        container["env"][len(env) : len(env)] = parts.env
-        container.update(parts.container)
-        spec.update(parts.spec)
+    if settings.resources:
+        container["resources"] = settings.resources
+    spec: dict[str, Any] = {"restartPolicy": "Never", "containers": [container], **parts.spec}
+    if parts.volumes.volumes:
+        spec["volumes"] = parts.volumes.volumes
+        container["volumeMounts"] = parts.volumes.mounts
+    metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 

@@ -1,0 +1,63 @@
+"""The workspace of a run: one volume that all its tasks share at `/kfp-workspace` (pipelineConfig.workspace).
+
+Called by the launcher.  Pure.  Invariant: a task has the workspace exactly when it mentions it: in its command, in a
+parameter, or by an artifact that lies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from wherry.ir.spec import ContainerSpec, Workspace
+from wherry.kube.patches import merge
+from wherry.kube.protocol import Object
+from wherry.pipelines.engine.model import RunInfo
+from wherry.pipelines.platform_volumes import WORKSPACE_PATH, WORKSPACE_VOLUME
+from wherry.pipelines.pods import MANAGED_BY, RUN_LABEL
+
+PLACEHOLDER = "{{$.workspace_path}}"
+IN_WORKSPACE = "_kfp_workspace"
+"""The metadata key of artifacts that lie in the workspace."""
+
+
+def claim_name(info: RunInfo) -> str:
+    """What the run's claim is called, as KFP calls it."""
+    return f"{info.resource_name}-{WORKSPACE_VOLUME}"
+
+
+def claim(info: RunInfo, asked: Workspace) -> Object:
+    """The claim of the run's workspace."""
+    spec: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": asked.size}}}
+    if asked.kubernetes is not None:
+        spec = cast("dict[str, Any]", merge(spec, dict(asked.kubernetes.pvc_spec_patch)))
+    labels = {**MANAGED_BY, RUN_LABEL: info.run_id}
+    metadata = {"name": claim_name(info), "namespace": info.namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def mentioned(
+    container: ContainerSpec, parameters: Mapping[str, Any], artifacts: Mapping[str, list[dict[str, Any]]]
+) -> bool:
+    """Whether a task with these inputs reads or writes the workspace."""
+    words = [*container.command, *container.args, *(variable.value for variable in container.env)]
+    return (
+        any(PLACEHOLDER in word or WORKSPACE_PATH in word for word in words)
+        or any(_within(value) for value in parameters.values())
+        or any(_lies_there(each) for found in artifacts.values() for each in found)
+    )
+
+
+def _lies_there(artifact: dict[str, Any]) -> bool:
+    metadata: dict[str, Any] = artifact.get("metadata") or {}
+    return metadata.get(IN_WORKSPACE) is True
+
+
+def _within(value: Any) -> bool:
+    if isinstance(value, str):
+        return WORKSPACE_PATH in value
+    if isinstance(value, list):
+        return any(_within(each) for each in cast("list[Any]", value))
+    if isinstance(value, dict):
+        return any(_within(each) for each in cast("dict[str, Any]", value).values())
+    return False
