@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import oracles
 
 from wherry.pipelines.lightweight import Function, Installs, Program, needs_real_kfp, recognise
 
@@ -62,10 +67,59 @@ INSTALL = "python3 -m pip install --quiet --no-warn-script-location "
             Installs(kfp="git+https://github.com/kubeflow/pipelines@refs/pull/1/merge#subdirectory=sdk/python"),
         ),
         (INSTALL + "'kfp-kubernetes' 'kfp'", Installs(("kfp-kubernetes", "kfp"))),
+        (INSTALL + "'kfp'", Installs(("kfp",))),  # nothing that KFP writes by itself: the user wants it
+        (INSTALL + "'kfp>=2.4'", Installs(("kfp>=2.4",))),
+        (INSTALL + "'kfp==2.4.0' 'pandas'", Installs(("kfp==2.4.0", "pandas"))),
+        (INSTALL + "'pandas' '-i' 'https://k' '--upgrade'", Installs(("pandas",), ("https://k",))),
+        ("pip install -q --index-url=https://i --extra-index-url=https://j 'pandas'", Installs(("pandas",), ("https://i", "https://j"))),
     ],
 )  # fmt: skip
 def test_lightweight_components_become_functions(commands: str | None, expected: Installs) -> None:
     assert function(commands) == Function(SOURCE, hashlib.sha256(SOURCE.encode()).hexdigest(), "add", expected)
+
+
+def test_components_of_kfp_2_0() -> None:
+    """One line for all packages, kfp the last of them; the executor had another name."""
+    line = "python3 -m pip install --quiet     --no-warn-script-location --index-url https://i --trusted-host https://i 'pandas==2.2.0' 'kfp==2.0.1'"
+    run = RUN.replace("_KFP_RUNTIME=true ", "").replace("kfp.dsl.", "kfp.components.").replace("\n\n", "\n")
+    found = recognise(["sh", "-c", pip(line), "sh", "-ec", run, SOURCE], ARGS)
+    assert isinstance(found, Function)
+    assert found.installs == Installs(("pandas==2.2.0",), ("https://i",), ("https://i",), "kfp==2.0.1")
+
+
+@pytest.mark.oracle
+def test_every_command_of_the_released_kfp_is_recognised(tmp_path: Path) -> None:
+    """All options of the decorator that shape the command, compiled by kfp itself."""
+    options: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+        "plain": ({}, ()),
+        "packages": ({"packages_to_install": ["a==1", 'b>=2; python_version>"3.8"', "it's"]}, ("a==1", 'b>=2; python_version>"3.8"', "it's")),
+        "indexes": ({"packages_to_install": ["a"], "pip_index_urls": ["https://i", "https://j"], "pip_trusted_hosts": ["i"]}, ("a",)),
+        "no kfp": ({"packages_to_install": ["a"], "install_kfp_package": False}, ("a",)),
+        "nothing": ({"install_kfp_package": False}, ()),
+        "kfp from git": ({"kfp_package_path": "git+https://github.com/kubeflow/pipelines@abc#subdirectory=sdk/python"}, ()),
+        "kfp from git as an egg": ({"packages_to_install": ["a"], "kfp_package_path": "git+https://github.com/kubeflow/pipelines.git@abc#egg=kfp&subdirectory=sdk/python"}, ("a",)),
+        "venv": ({"use_venv": True, "packages_to_install": ["a"]}, ("a",)),
+        "venv of nothing": ({"use_venv": True}, ()),
+    }  # fmt: skip
+    (tmp_path / "ask.py").write_text(
+        "import json, sys\nfrom kfp import dsl\ndef f(a: int) -> int:\n    return a\n"
+        "containers = {}\n"
+        "for name, options in json.loads(sys.argv[1]).items():\n"
+        "    spec = dsl.component(f, **options).component_spec.implementation.container\n"
+        "    containers[name] = [list(spec.command), list(spec.args)]\n"
+        "print(json.dumps(containers))\n"
+    )
+    asked = json.dumps({name: given for name, (given, _) in options.items()})
+    done = subprocess.run(
+        [oracles.python("kfp", oracles.KFP), "-W", "ignore", tmp_path / "ask.py", asked],
+        capture_output=True,
+        check=True,
+    )
+    for name, (command, args) in json.loads(done.stdout).items():
+        found = recognise(command, args)
+        assert isinstance(found, Function), name
+        assert found.installs.requirements == options[name][1], name
+        assert found.name == "f"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +130,14 @@ def test_lightweight_components_become_functions(commands: str | None, expected:
         "echo hello",
         INSTALL + "'unbalanced",
         INSTALL + "--index-url",
+        INSTALL + "--no-deps 'pandas'",
+        INSTALL + "--extra-index-url https://j 'pandas'",
+        INSTALL + "--index-url https://i --index-url https://j 'pandas'",
+        INSTALL + "pandas; echo done",
+        INSTALL + "pandas>=2",
+        INSTALL + "pandas # the newest",
+        INSTALL + '"$PACKAGES"',
+        INSTALL + "`cat names`",
     ],
 )
 def test_what_is_not_understood_runs_as_it_stands(commands: str) -> None:
@@ -107,6 +169,8 @@ def test_other_arguments_are_another_program(args: list[str]) -> None:
         ("import kfp.compiler as c", True),
         ("def f(): return kfp.Client()", True),
         ("def f():\n    from kfp.local import init", True),
+        ("import importlib\nx = importlib.import_module('kfp.compiler')", True),
+        ("import importlib\nx = importlib.import_module('kfp.dsl')", False),
         ("# kfp.Client() is not used", False),
         ("x = 'kfp' +", False),
     ],

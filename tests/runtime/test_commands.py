@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+import venv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -214,3 +215,39 @@ def test_a_command_that_ends_while_its_child_runs_is_not_waited_for(workshop: Wo
     workshop.run(task)
     assert time.monotonic() - begin < 20
     os.kill(int((workshop.scratch() / "child").read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("has_pip", [True, False], ids=["pip installed", "pip of ensurepip"])
+def test_what_a_command_installs_is_its_own(workshop: Workshop, has_pip: bool) -> None:
+    """A shell that KFP did not write may call pip: neither the interpreter it shares nor any task sees the packages."""
+    shared = workshop.folder / "shared"
+    venv.create(shared, with_pip=False, symlinks=True, system_site_packages=has_pip)
+    (next(shared.glob("lib/*/site-packages")) / "there.py").write_text("")
+    wheel = workshop.folder / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as out:
+        out.writestr("tiny.py", "VALUE = 7\n")
+        out.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        out.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        out.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\ntiny-1.0.dist-info/METADATA,,\n")
+    workshop.python = str(shared / "bin" / "python")
+    path = f"{shared / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    workshop.env = {"WHERRY_ATTEMPT": "an attempt on a shared machine", "PATH": path}
+    show = 'python3 -c "import tiny, there; from kfp import dsl; print(tiny.VALUE, dsl.Dataset.schema_title)"'
+    for pip in ("pip", "python3 -m pip"):
+        script = f"{pip} install --quiet --no-index --disable-pip-version-check {wheel} && {show}"
+        result = workshop.run(workshop.command("sh", "-ec", script))
+        assert (result.exit_code, result.stdout) == (0, "7 system.Dataset\n"), result.stderr
+    assert "No module named 'tiny'" in workshop.run(workshop.command("python3", "-c", "import there, tiny")).stderr
+    assert not list(shared.glob("lib/*/site-packages/tiny*"))
+
+
+def test_the_executor_of_kfp_before_2_1(workshop: Workshop) -> None:
+    source = workshop.folder / "component.py"
+    source.write_text(HEADER + "def f(n: int) -> int:\n    return n + 1\n")
+    words = ["--component_module_path", str(source), "--executor_input", "{{$}}", "--function_to_execute", "f"]
+    task = workshop.command(
+        *("python3", "-m", "kfp.components.executor_main", *words),
+        parameters={"n": 4},
+        types={"Output": "NUMBER_INTEGER"},
+    )
+    assert workshop.run(task).outputs["parameters"] == {"Output": 5}

@@ -28,12 +28,19 @@ _VENV = re.compile(
     r'python3 -m venv "\$tmp/venv" --system-site-packages\s+\. "\$tmp/venv/bin/activate"\s+'
 )
 _USER_FALLBACK = re.compile(r"\s*\((?P<first>.+?) \|\| (?P<second>.+?) --user\) && \"\$0\" \"\$@\"\s*", re.DOTALL)
-_RUN_THE_REST = re.compile(r'&&\s*"\$0" "\$@"\s*$')
-_KFP_ITSELF = re.compile(
-    r"kfp(\[[^\]]*\])?\s*([=<>!~@].*)?$|git\+https?://\S*/pipelines\b\S*#.*\bsdk/python", re.DOTALL
-)
-_OPTIONS_WITH_VALUE = {"--index-url": "index", "--extra-index-url": "index", "--trusted-host": "host"}
-_FLAGS = {"--quiet", "--no-warn-script-location"}
+_RUN_THE_REST = re.compile(r'&&\s*(?:exec )?"\$0" "\$@"\s*$')
+_SHELLS = {"sh", "bash", "/bin/sh", "/bin/bash"}
+_PIPS = (("python3", "-m", "pip"), ("python", "-m", "pip"), ("pip3",), ("pip",))
+_ASSIGNMENTS = {"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_ROOT_USER_ACTION=ignore"}
+# What KFP itself adds to the user's packages: one exact release, or its own repository.
+_KFP_ITSELF = re.compile(r"kfp==[^\s,*]+|(?:kfp @ )?git\+https?://\S*/pipelines\b\S*#\S*\bsdk/python\S*")
+_OPTIONS_WITH_VALUE = {"-i": "main", "--index-url": "main", "--extra-index-url": "extra", "--trusted-host": "host"}
+# Options that change nothing where packages go into an environment of their own.
+_FLAGS = {
+    "-q", "--quiet", "-U", "--upgrade", "--user", "--force-reinstall", "--no-cache-dir", "--no-input",
+    "--no-warn-script-location", "--disable-pip-version-check", "--break-system-packages",
+    "--root-user-action=ignore", "--progress-bar=off",
+}  # fmt: skip
 # What `import kfp` finds in our runtime; anything more needs the real package.
 _IN_THE_RUNTIME = {"dsl", "__version__"}
 
@@ -73,15 +80,16 @@ def recognise(command: Sequence[str], args: Sequence[str]) -> Function | Program
 @lru_cache(maxsize=256)  # KFP writes a component anew for every task that uses it
 def _recognised(command: tuple[str, ...], args: tuple[str, ...]) -> Function | Program:
     rest, installs = command, Installs()
-    if len(command) > 3 and command[:2] == ("sh", "-c"):
+    if len(command) > 3 and command[0] in _SHELLS and command[1] in ("-c", "-ec"):
         found = _installs(command[2])
         if found is not None:
             rest, installs = command[3:], found
     name = _executed_function(args)
     if name and len(rest) == 4 and rest[:2] == ("sh", "-ec") and _EPHEMERAL.fullmatch(rest[2]):
         sha256 = hashlib.sha256(rest[3].encode()).hexdigest()
-        return Function(rest[3], sha256, name, _with_kfp_if_needed(rest[3], installs))
-    return Program(rest, args, _kept(installs), any("kfp" in word for word in (*rest, *args)))
+        return Function(rest[3], sha256, name, _with_kfp_if_needed(installs, rest[3]))
+    words = (*rest, *args)
+    return Program(rest, args, _with_kfp_if_needed(installs, *words), any("kfp" in word for word in words))
 
 
 def _executed_function(args: Sequence[str]) -> str | None:
@@ -115,36 +123,57 @@ def _installs(script: str) -> Installs | None:
 
 
 def _pip_line(line: str) -> Installs | None:
-    try:
-        words = shlex.split(line)
-    except ValueError:
+    words = _words(line)
+    if words is None:
         return None
-    if words and words[0] == "PIP_DISABLE_PIP_VERSION_CHECK=1":
+    while words and words[0] in _ASSIGNMENTS:
         del words[0]
     if not words:
         return Installs()
-    if words[:4] != ["python3", "-m", "pip", "install"]:
+    pip = next((pip for pip in _PIPS if (*pip, "install") == tuple(words[: len(pip) + 1])), None)
+    return None if pip is None else _install_arguments(words[len(pip) + 1 :])
+
+
+def _words(line: str) -> list[str] | None:
+    """The line's words as a shell has them; None if it does more than call one program with them."""
+    if "$" in line or "`" in line:
         return None
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        return None
+    return None if any(word.startswith("#") or set(word) <= set("();<>|&") for word in words) else words
+
+
+def _install_arguments(words: list[str]) -> Installs | None:
+    """The meaning of what stands behind `pip install`; None for an option that is not understood here."""
     packages: list[str] = []
-    urls: list[str] = []
-    hosts: list[str] = []
+    given: dict[str, list[str]] = {"main": [], "extra": [], "host": []}
     no_deps = False
-    rest = iter(words[4:])
+    rest = iter(words)
     for word in rest:
-        if word in _OPTIONS_WITH_VALUE:
-            value = next(rest, None)
-            if value is None:
+        name, equals, value = word.partition("=")
+        if name in _OPTIONS_WITH_VALUE and (equals or word == name):
+            value = value if equals else next(rest, "")
+            if not value:
                 return None
-            (urls if _OPTIONS_WITH_VALUE[word] == "index" else hosts).append(value)
+            given[_OPTIONS_WITH_VALUE[name]].append(value)
         elif word == "--no-deps":
             no_deps = True
         elif word not in _FLAGS:
             if word.startswith("-"):
                 return None
             packages.append(word)
-    if packages and _KFP_ITSELF.match(packages[0]) and (no_deps or len(packages) == 1):
-        return Installs((), tuple(urls), tuple(hosts), kfp=packages[0])
-    return None if no_deps else Installs(tuple(packages), tuple(urls), tuple(hosts))
+    if len(given["main"]) != 1 and (given["main"] or given["extra"]):
+        return None  # of several main indexes the last counts, and none means pip's own: rare, so it runs as it stands
+    urls, hosts = (*given["main"], *given["extra"]), tuple(given["host"])
+    if no_deps:
+        return Installs((), urls, hosts, packages[0]) if packages and _KFP_ITSELF.fullmatch(packages[0]) else None
+    if packages and _KFP_ITSELF.fullmatch(packages[-1]):  # alone, or behind the user's packages (KFP 2.0)
+        return Installs(tuple(packages[:-1]), urls, hosts, packages[-1])
+    return Installs(tuple(packages), urls, hosts)
 
 
 def _joined(left: Installs, right: Installs) -> Installs:
@@ -156,15 +185,11 @@ def _joined(left: Installs, right: Installs) -> Installs:
     )
 
 
-def _kept(installs: Installs) -> Installs:
-    """Without indexes nobody asks: they say nothing where nothing is installed."""
+def _with_kfp_if_needed(installs: Installs, *texts: str) -> Installs:
+    """With the real kfp where a text needs it, and without indexes nobody asks."""
+    if installs.kfp and any(needs_real_kfp(text) for text in texts):
+        return _joined(Installs((installs.kfp,)), installs)
     return installs if installs.requirements else Installs(kfp=installs.kfp)
-
-
-def _with_kfp_if_needed(source: str, installs: Installs) -> Installs:
-    if installs.kfp and needs_real_kfp(source):
-        return _joined(Installs((installs.kfp,), kfp=installs.kfp), installs)
-    return _kept(installs)
 
 
 def needs_real_kfp(source: str) -> bool:
@@ -190,6 +215,9 @@ def _beyond_dsl(node: ast.AST) -> bool:
         return _outside(node.module)
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "kfp":
         return node.attr not in _IN_THE_RUNTIME
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        return name in ("import_module", "__import__") and _outside(str(node.args[0].value))
     return False
 
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 
-from wherry.runtime import argv, outputs, source
+from wherry.runtime import argv, outputs, private_python, source
 from wherry.runtime.artifact_types import local_path
 from wherry.runtime.commit import Outcome
 from wherry.runtime.descriptor import TASK_VARIABLE
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ERROR_FILE_VARIABLE = "WHERRY_ERROR_FILE"  # where our `kfp.dsl.executor_main` tells its caller what went wrong
 TASK_ROOT_VARIABLE = "WHERRY_TASK_ROOT"  # what `dsl.get_uri` hands out places under, inside such a command
+ATTEMPT_VARIABLE = "WHERRY_ATTEMPT"  # set where tasks are processes side by side, and not alone in a container
 _ARGUMENT_LIMIT_BYTES = 131_071  # Linux: MAX_ARG_STRLEN, less the final NUL
 _FORWARDED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
@@ -59,7 +60,12 @@ def run_command(task: Task, environ: Mapping[str, str], scratch: str, import_pat
     check_argv(words)
     _make_output_folders(task.executor_input)
     error_file = os.path.join(scratch, ".wherry", "error.json")
-    exit_code, stopped = _run(words, _environment(task, environ, words, import_path, error_file))
+    env = _environment(task, environ, words, import_path, error_file)
+    if ATTEMPT_VARIABLE in environ and private_python.is_needed(words):
+        private = os.path.join(scratch, ".wherry", "python")
+        env["PATH"] = private_python.make(private) + os.pathsep + env.get("PATH", os.defpath)
+        env["VIRTUAL_ENV"] = private
+    exit_code, stopped = _run(words, env)
     if stopped:
         return Outcome(exit_code or 128 + signal.SIGTERM, final=False)
     if exit_code:

@@ -55,10 +55,20 @@ def install(package: str) -> None:
 
 def attribute(name: str) -> Any:
     """The attribute `name` of the real `kfp`; what the shim's module `__getattr__` is."""
+    return _of_the_real("kfp", name)
+
+
+def components_attribute(name: str) -> Any:
+    """The attribute `name` of the real `kfp.components`, of which the shim has the older `executor_main` only."""
+    return _of_the_real("kfp.components", name)
+
+
+def _of_the_real(module: str, name: str) -> Any:
     if name.startswith("__"):
-        raise AttributeError(f"module 'kfp' has no attribute {name!r}")
-    _hand_over(f"kfp.{name}")
-    return getattr(sys.modules["kfp"], name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    if _ours_is_loaded():
+        _hand_over(f"{module}.{name}")
+    return getattr(importlib.import_module(module), name)
 
 
 def _ours_is_loaded() -> bool:

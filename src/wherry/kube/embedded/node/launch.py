@@ -26,6 +26,7 @@ _INHERITED = (
     "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "SHELL", "SSL_CERT_DIR", "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "TMPDIR", "TZ", "USER", "http_proxy", "https_proxy", "no_proxy",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "all_proxy", "DYLD_LIBRARY_PATH", "XDG_CACHE_HOME",
+    "PIP_CERT", "PIP_CONFIG_FILE", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_INDEX_URL",
 )  # fmt: skip
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
