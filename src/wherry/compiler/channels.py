@@ -115,11 +115,15 @@ class PipelineArtifactChannel(PipelineChannel):
 
 
 class LoopArtifactArgument(PipelineArtifactChannel):
-    """One artifact of the list that a loop runs over (`loop_items`)."""
+    """One artifact of the list that a loop runs over (`loop_items`).
 
-    __slots__ = ("loop_items",)
+    `loop_number` tells it from the items of loops around it over the same list; `loop_is_numbered`: in the document
+    too.
+    """
 
-    def __init__(self, items: PipelineArtifactChannel, name: str) -> None:
+    __slots__ = ("loop_is_numbered", "loop_items", "loop_number")
+
+    def __init__(self, items: PipelineArtifactChannel, number: int) -> None:
         if not items.is_artifact_list:
             raise ValueError(
                 at(
@@ -127,17 +131,20 @@ class LoopArtifactArgument(PipelineArtifactChannel):
                     "Expected a list of artifacts as argument to `items`."
                 )
             )
-        super().__init__(name, items.channel_type, items.channel_task, False)
+        super().__init__(_item_name(items.channel_name, number), items.channel_type, items.channel_task, False)
         self.loop_items = items
+        self.loop_number = number
+        self.loop_is_numbered = False
 
 
 class LoopParameterArgument(PipelineParameterChannel):
     """One item of what a loop runs over; its attributes are the fields of the item, when that is a dict.
 
-    `loop_items`: the list itself or the channel of the list.
+    `loop_items`: the list itself or the channel of the list.  `loop_number` tells it from the items of loops around it
+    over the same list; `loop_is_numbered`: in the document too.
     """
 
-    __slots__ = ("loop_fields", "loop_items")
+    __slots__ = ("loop_fields", "loop_is_numbered", "loop_items", "loop_number")
 
     loop_items: list[Any] | PipelineChannel
     loop_fields: dict[str, LoopArgumentVariable]
@@ -146,9 +153,11 @@ class LoopParameterArgument(PipelineParameterChannel):
         super().__init__(name, channel_type, task_name)
         self.loop_items = items
         self.loop_fields = {}
+        self.loop_number = 1
+        self.loop_is_numbered = False
 
     @classmethod
-    def of_channel(cls, channel: PipelineChannel, name: str) -> LoopParameterArgument:
+    def of_channel(cls, channel: PipelineChannel, number: int) -> LoopParameterArgument:
         """The item of a loop over a list that a task makes or the pipeline is given.
 
         Raises ValueError when the channel is known not to be a list.
@@ -161,7 +170,9 @@ class LoopParameterArgument(PipelineParameterChannel):
                 )
             )
         item_type = types.item_type(channel.channel_type) or "String"
-        return cls(channel, name, item_type, channel.channel_task)
+        argument = cls(channel, _item_name(channel.channel_name, number), item_type, channel.channel_task)
+        argument.loop_number = number
+        return argument
 
     @classmethod
     def of_values(cls, items: Any, group_id: str) -> LoopParameterArgument:
@@ -262,8 +273,17 @@ def channel_of(
     return PipelineArtifactChannel(name, channel_type, task_name, is_artifact_list)
 
 
+def _item_name(items: str, number: int) -> str:
+    name = f"{items}-{LOOP_ITEM}"
+    return name if number == 1 else f"{name}-{number}"
+
+
 def full_name(channel: PipelineChannel) -> str:
     """The name of the channel in the whole pipeline."""
+    if isinstance(channel, LoopArgumentVariable):
+        return f"{full_name(channel.loop_argument)}-subvar-{channel.subvar_name}"
+    if isinstance(channel, (LoopParameterArgument, LoopArtifactArgument)) and not isinstance(channel.loop_items, list):
+        return _item_name(full_name(channel.loop_items), channel.loop_number if channel.loop_is_numbered else 1)
     if channel.channel_task:
         return f"{channel.channel_task}-{channel.channel_name}"
     return channel.channel_name

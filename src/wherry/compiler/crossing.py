@@ -49,6 +49,9 @@ class Crossing:
         for group in topology.groups.values():
             if isinstance(group, LoopGroup) and isinstance(group.item.loop_items, PipelineChannel):
                 self._cross(group.item.loop_items, group.name)
+        for group in topology.groups.values():
+            if isinstance(group, LoopGroup) and group.item.loop_number > 1:
+                self._tell_apart(group)
 
     def inputs(self, group: str) -> list[PipelineChannel]:
         """What comes into a group from outside."""
@@ -77,6 +80,11 @@ class Crossing:
                 # Nothing below a condition reads what it compares; KFP hands it down all the same, but ends here.
                 is_ended = True
             is_below_condition = is_below_condition or name == condition
+
+    def _tell_apart(self, loop: LoopGroup) -> None:
+        """Number a loop's item in the document if the item of a loop around it over the same list comes in too."""
+        name = full_name(loop.item)
+        loop.item.loop_is_numbered = any(full_name(channel) == name for channel in self.inputs(loop.name))
 
     def _check_inside_loops(self, carriers: list[PipelineChannel], consumer: str) -> None:
         path = self._topology.path(consumer)[:-1]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from wherry.compiler.channels import (
     INJECTED_PREFIX,
-    LOOP_ITEM,
     Collected,
     ConditionOperation,
     LoopArtifactArgument,
@@ -17,10 +16,10 @@ from wherry.compiler.channels import (
     PipelineArtifactChannel,
     PipelineChannel,
     PipelineParameterChannel,
+    pattern,
 )
 from wherry.compiler.errors import InvalidControlFlowException
 from wherry.compiler.graph import ConditionBranches, ConditionGroup, ExitHandlerGroup, Group, LoopGroup, Task, Trace
-from wherry.compiler.names import UniqueNames
 from wherry.compiler.places import at
 
 TYPE_CHECKING = False
@@ -131,9 +130,9 @@ class ParallelFor(LoopGroup, _Block):
         if limit < 0:
             raise ValueError(at(f"ParallelFor parallelism must be >= 0. Got: {limit}."))
         if isinstance(items, PipelineArtifactChannel):
-            item: Any = LoopArtifactArgument(items, _item_name(items))
+            item: Any = LoopArtifactArgument(items, _item_number(items))
         elif isinstance(items, PipelineParameterChannel):
-            item = LoopParameterArgument.of_channel(items, _item_name(items))
+            item = LoopParameterArgument.of_channel(items, _item_number(items))
         else:
             item = LoopParameterArgument.of_values(items, Trace.required().next_group_id())
         super().__init__(item, limit, name)
@@ -174,12 +173,11 @@ class OneOf:
         return one_of
 
 
-def _item_name(items: PipelineChannel) -> str:
-    """A name for the item of a loop that no loop around it has given to its own item of the same list."""
-    name = f"{items.channel_name}-{LOOP_ITEM}"
-    around = [group.item for group in Trace.required().open if isinstance(group, LoopGroup)]
-    taken = {item.channel_name for item in around if item.channel_task == items.channel_task}
-    return UniqueNames(taken).take(name)
+def _item_number(items: PipelineChannel) -> int:
+    """1, and one more for each loop around this one that runs over the same list."""
+    around = [group.item.loop_items for group in Trace.required().open if isinstance(group, LoopGroup)]
+    same = [other for other in around if isinstance(other, PipelineChannel) and pattern(other) == pattern(items)]
+    return len(same) + 1
 
 
 def _check_condition(condition: Any) -> None:

@@ -209,3 +209,18 @@ def names_inside_names(a: str, data: List[str]):
     with dsl.ParallelFor(data) as item:
         show(text=a)
         show(text=item)
+
+
+@dsl.pipeline
+def nested_over_the_same_list(data: List[str], tables: List[Dict[str, int]]):
+    with dsl.ParallelFor(data, parallelism=2) as item:
+        show(text=item)
+        with dsl.ParallelFor(data) as inner:
+            show(text=inner)
+    with dsl.ParallelFor(tables) as row:
+        show(n=row.a)
+        with dsl.ParallelFor(tables) as other:
+            show(n=other.a)
+    rows = listing()
+    with dsl.ParallelFor(rows.output) as one, dsl.ParallelFor(rows.output) as two, dsl.ParallelFor(rows.output) as three:
+        show(text=f"<{three}>")
