@@ -357,6 +357,46 @@ def test_the_zygote_leaves_without_server_and_attempts(tmp_path, runtime):
     assert not Path(zygote.path).exists()
 
 
+def _spare(zygote):
+    """The child that waits for the next attempt."""
+    pid = zygote.process.pid
+    return int(wait(lambda: Path(f"/proc/{pid}/task/{pid}/children").read_text().strip()))
+
+
+def test_the_next_attempt_finds_its_process_waiting(zygote):
+    spare = _spare(zygote)
+    message, log = zygote.run(
+        "import os\ndef work():\n    print(os.getpid() == os.getsid(0), os.listdir('/proc/self/fd'))\n"
+    )
+    assert (message["pid"], message["code"]) == (spare, 0)
+    assert log == "True ['0', '1', '2', '3']\n"  # the last is the listing's own
+    assert _spare(zygote) != spare
+
+
+def test_a_waiting_process_that_was_killed_is_replaced(zygote):
+    spare = _spare(zygote)
+    os.kill(spare, signal.SIGKILL)
+    wait(lambda: not Path(f"/proc/{spare}").exists())
+    assert zygote.run("def work():\n    pass\n")[0]["code"] == 0
+    assert _spare(zygote) != spare
+
+
+def test_what_is_too_long_for_the_waiting_process_is_forked(zygote):
+    spare = _spare(zygote)
+    message, log = zygote.run(
+        "import os\ndef work():\n    print(len(os.environ['LONG']))\n", env={"LONG": "x" * 70_000}
+    )
+    assert message["pid"] != spare
+    assert log == "70000\n"
+    assert zygote.run("def work():\n    pass\n")[0]["pid"] == spare
+
+
+def test_the_waiting_process_leaves_with_the_zygote(zygote):
+    spare = _spare(zygote)
+    zygote.process.kill()
+    wait(lambda: not alive(spare))
+
+
 def test_commands(zygote):
     scratch = zygote.start(argv=["sh", "-c", "echo $WORD; pwd; cat; exit 4"], env={"WORD": "hi"}, cwd="/usr")
     assert zygote.exited()["code"] == 4

@@ -4,7 +4,7 @@ Executed by path (`python -I zygote.py CONFIG`) under any environment's interpre
 nothing of wherry but the in-task runtime.  `wherry.kube.embedded.node.zygotes` starts it and speaks to it over a unix
 socket: one JSON object a line both ways (`docs/node.md`).  Invariants: it outlives the server; exactly one thread when
 it forks; one start per container attempt (its folder is made exclusively); no exit is reported before everything the
-attempt left behind is dead; every exit leaves a record, written whole by rename.
+attempt left behind is dead; every exit leaves a record, written whole by rename; a child runs at most one attempt.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ from typing import Any, NoReturn
 
 _TOLD_AFTER_S = 0.05  # a start is told on its own only when the attempt outlives this: short tasks cost one message
 _CLEAN_WITHIN_S = 10.0  # left-behind processes that survive SIGKILL so long are stuck in the kernel: report anyway
+_SPARE_UNTIL_LIVE = (
+    1  # with more attempts than this alive at once the processors are busy: nothing to gain by forking early
+)
+_PIPE_BYTES = 65536  # what a pipe takes without waiting for its reader
 _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform.startswith("linux")
 _PRELOAD = (
@@ -85,10 +89,13 @@ def start_time(pid: int) -> str:
 class Zygote:
     """The event loop.  `serve` returns None when the zygote should leave, or, in a new child, what it shall become."""
 
-    def __init__(self, listener: socket.socket, path: str, idle_s: float) -> None:
+    def __init__(
+        self, listener: socket.socket, path: str, idle_s: float, wait: Callable[[int], dict[str, Any]]
+    ) -> None:
         self.listener = listener
         self.path = path
         self.idle_s = idle_s
+        self.wait = wait  # what a child forked ahead does: reads its request from a descriptor
         self.pid = os.getpid()
         self.server: socket.socket | None = None
         self.unread = b""
@@ -99,6 +106,9 @@ class Zygote:
         self.ending: dict[int, Attempt] = {}  # main process reaped, what it left behind not
         self.untold: list[Attempt] = []
         self.deadlines: list[tuple[float, str]] = []  # heap of (time, attempt id)
+        self.spare = 0  # a child forked ahead, which waits for its attempt at the other end of `spare_fd`
+        self.spare_fd = -1
+        self.wants_spare = False
         self.idle_since = time.monotonic()
         self.wake_read, self.wake_write = os.pipe()
         for fd in (self.wake_read, self.wake_write):
@@ -115,6 +125,10 @@ class Zygote:
 
     def serve(self) -> dict[str, Any] | None:
         while True:
+            if self.wants_spare and len(self.live) <= _SPARE_UNTIL_LIVE:
+                task = self._fork_spare()
+                if task is not None:
+                    return task
             woken = bool(self.ending)
             for fd, _ in self.poll.poll(self._timeout_ms()):
                 if fd == self.wake_read:
@@ -184,6 +198,7 @@ class Zygote:
         for attempt in self.live.values():
             attempt.told = True
         self.untold = []
+        self.wants_spare = not self.spare
         children = [attempt.facts() for attempt in self.live.values()]
         children += [attempt.facts() for attempt in self.ending.values()]
         self._tell({"op": "hello", "pid": self.pid, "attempts": children})
@@ -227,7 +242,7 @@ class Zygote:
         for line in lines:
             request = json.loads(line)
             if request["op"] == "start":
-                if self._start(request):
+                if self._start(request, line):
                     return request
             elif request["op"] == "kill":
                 self._kill(request["id"], request["grace_s"])
@@ -256,36 +271,78 @@ class Zygote:
 
     # --- starting
 
-    def _start(self, request: dict[str, Any]) -> bool:
-        """Forks; true in the child."""
+    def _start(self, request: dict[str, Any], line: bytes) -> bool:
+        """Gives the attempt to the spare child, or forks; true in the new child."""
         if request["id"] in self.by_id:
             return False  # asked twice over a server's restart: once is enough
-        if _LINUX and os.stat("/proc/self/task").st_nlink != 3:
-            self._tell({"op": "failed", "id": request["id"], "message": "the zygote has more than one thread"})
-            return False
-        request["zygote"] = self.pid
-        try:
-            pid = os.fork()
-        except OSError as problem:
-            self._tell({"op": "failed", "id": request["id"], "message": f"fork: {problem.strerror}"})
-            return False
-        if pid == 0:
-            self._forget()
-            return True
+        pid = self._give_to_spare(line)
+        if not pid:
+            if self._threads() != 1:
+                message = "the zygote has more than one thread"
+                self._tell({"op": "failed", "id": request["id"], "message": message})
+                return False
+            request["zygote"] = self.pid
+            try:
+                pid = os.fork()
+            except OSError as problem:
+                self._tell({"op": "failed", "id": request["id"], "message": f"fork: {problem.strerror}"})
+                return False
+            if pid == 0:
+                self._forget()
+                return True
         attempt = Attempt(request, pid)
         self.live[pid] = self.by_id[attempt.id] = attempt
         self.untold.append(attempt)
+        self.wants_spare = not self.spare
         return False
 
-    def _forget(self) -> None:
-        """In the child: let go of everything that is the zygote's."""
+    def _threads(self) -> int:
+        return os.stat("/proc/self/task").st_nlink - 2 if _LINUX else 1
+
+    def _fork_spare(self) -> dict[str, Any] | None:
+        """Forks a child ahead of its attempt, while nobody waits for it; in the child: that attempt's request."""
+        self.wants_spare = False
+        if self._threads() != 1:
+            return None  # whoever asks for a start is told
+        read, self.spare_fd = os.pipe()
+        try:
+            self.spare = os.fork()
+        except OSError:
+            self._drop_spare()  # the next start tries again, and tells
+        else:
+            if self.spare == 0:
+                self._forget(read)
+                return dict(self.wait(read), zygote=self.pid)
+        os.close(read)
+        return None
+
+    def _give_to_spare(self, line: bytes) -> int:
+        """The spare's pid when it took the request; 0 when there is none that could."""
+        pid = self.spare
+        if not pid or len(line) >= _PIPE_BYTES:
+            return 0
+        try:
+            os.write(self.spare_fd, line + b"\n")
+        except OSError:
+            pid = 0  # it was killed; the reaper finds it
+        self._drop_spare()
+        return pid
+
+    def _drop_spare(self) -> None:
+        self.spare = 0
+        os.close(self.spare_fd)
+        self.spare_fd = -1
+
+    def _forget(self, kept: int = 2) -> None:
+        """In the child: let go of everything that is the zygote's, but the descriptor `kept`."""
         signal.set_wakeup_fd(-1)
-        highest = max(self.wake_write, self.children_fd, self.listener.fileno())
+        highest = max(self.wake_write, self.children_fd, self.listener.fileno(), self.spare_fd)
         self.listener.detach()
         if self.server is not None:
             highest = max(highest, self.server.fileno())
             self.server.detach()
-        os.closerange(3, highest + 1)
+        os.closerange(3, kept)
+        os.closerange(kept + 1, highest + 1)
 
     # --- ending
 
@@ -332,8 +389,10 @@ class Zygote:
             if pid == 0:
                 break
             attempt = self.live.pop(pid, None)
-            if attempt is None:
-                continue  # something that an attempt left behind
+            if attempt is None:  # something that an attempt left behind
+                if pid == self.spare:
+                    self._drop_spare()
+                continue
             attempt.told = True
             if os.WIFSIGNALED(status):
                 attempt.signal = os.WTERMSIG(status)
@@ -371,12 +430,12 @@ class Zygote:
         if self.children_fd < 0:
             return False
         listed = os.pread(self.children_fd, 65536, 0)
-        return len(listed) > 60000 or listed.count(b" ") > len(self.live)
+        return len(listed) > 60000 or listed.count(b" ") > len(self.live) + bool(self.spare)
 
     def _left_behind(self) -> dict[int, int]:
         """Processes of ended attempts that are our children now: pid -> main pid (0: nobody's that still lives)."""
         children = _children(self.children_fd)
-        if len(children) <= len(self.live):
+        if len(children) <= len(self.live) + bool(self.spare):
             return {}
         left: dict[int, int] = {}
         owners: dict[int | bytes | str, int] = {}
@@ -385,7 +444,7 @@ class Zygote:
             owners[attempt.tag.encode()] = attempt.pid
             owners[attempt.id] = attempt.pid
         for pid in children:
-            if pid in self.live:
+            if pid in self.live or pid == self.spare:
                 continue
             owner = _owner(pid, owners)
             if owner in self.ending or (owner == 0 and not self.live):
@@ -531,7 +590,8 @@ def main() -> None:
     for folder in config["sites"]:
         site.addsitedir(folder)
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    become: Callable[..., NoReturn] = importlib.import_module("zygote_child").become
+    child = importlib.import_module("zygote_child")
+    become: Callable[..., NoReturn] = child.become
     sys.path[0] = config["runtime"]
     for name in _PRELOAD.split():
         importlib.import_module(name)
@@ -539,7 +599,7 @@ def main() -> None:
     run = _runtime()
     _become_reaper()
     listener = socket.socket(fileno=config["fd"])
-    zygote = Zygote(listener, config["path"], config["idle_s"])
+    zygote = Zygote(listener, config["path"], config["idle_s"], child.wait)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import json
 import os
 import runpy
 import signal
@@ -29,11 +30,30 @@ _SIGCHLD, _SIG_DFL = int(signal.SIGCHLD), int(signal.SIG_DFL)
 _set_signal: Callable[[int, int], Any] = sys.modules["_signal"].signal
 
 
+def wait(fd: int) -> dict[str, Any]:
+    """In a child forked ahead of its attempt: the request for it, one line from `fd`.  Leaves when the zygote does."""
+    _own_session()
+    data = b""
+    while not data.endswith(b"\n"):
+        part = os.read(fd, 1 << 18)
+        if not part:
+            os._exit(0)
+        data += part
+    os.close(fd)
+    found: dict[str, Any] = json.loads(data)
+    return found
+
+
+def _own_session() -> None:
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+        _set_signal(_SIGCHLD, _SIG_DFL)  # all others are as an interpreter finds them at its start
+
+
 def prepare(task: dict[str, Any]) -> None:
     """Makes the child the attempt's main process: session, folder, log, name, environment.  Raises OSError; FileExists
     when this attempt was started before."""
-    os.setsid()
-    _set_signal(_SIGCHLD, _SIG_DFL)  # all others are as an interpreter finds them at its start
+    _own_session()
     scratch = task["dir"] + "/" + task["name"]
     try:
         os.mkdir(task["dir"])
