@@ -11,15 +11,16 @@ from wherry._version import __version__
 
 TYPE_CHECKING = False  # importing `typing` would cost more than the whole of `wherry.dsl`
 if TYPE_CHECKING:
-    from wherry import compiler, dsl
+    from wherry import compiler, components, dsl
     from wherry.client import Client, Run, run
 
-__all__ = ["Client", "Run", "__version__", "compiler", "dsl", "run"]
+__all__ = ["Client", "Run", "__version__", "compiler", "components", "dsl", "run"]
 
 _LAZY = {
     "Client": "wherry.client",
     "Run": "wherry.client",
     "compiler": "wherry.compiler",
+    "components": "wherry.components",
     "dsl": "wherry.dsl",
     "run": "wherry.client",
 }

@@ -21,6 +21,7 @@ from tests import oracles
 from tests.compiler.outcomes import outcomes
 
 import wherry.compiler
+import wherry.components
 import wherry.dsl
 from wherry.dsl import source
 from wherry.runtime import artifact_types
@@ -37,10 +38,17 @@ def kfp_names() -> Iterator[None]:
         "kfp": kfp,
         "kfp.dsl": wherry.dsl,
         "kfp.compiler": wherry.compiler,
+        "kfp.components": wherry.components,
         "kfp.dsl.types": types.ModuleType("kfp.dsl.types"),
         "kfp.dsl.types.artifact_types": artifact_types,
     }
-    vars(kfp).update(dsl=wherry.dsl, compiler=wherry.compiler, __version__=source.KFP_VERSION, __path__=[])
+    vars(kfp).update(
+        dsl=wherry.dsl,
+        compiler=wherry.compiler,
+        components=wherry.components,
+        __version__=source.KFP_VERSION,
+        __path__=[],
+    )
     modules["kfp.dsl.types"].artifact_types = artifact_types
     before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)

@@ -53,7 +53,7 @@ class Container:
         self.image = spec.image
         self.command = spec.command
         self.args = spec.args
-        self.env: dict[str, str] = {}
+        self.env = dict(spec.env)
         self.resources: Resources | None = None
 
 

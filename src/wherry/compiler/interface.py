@@ -52,15 +52,16 @@ class OutputSpec:
 class ContainerSpec:
     """What a `@container_component` function returns: the image, its command and its arguments.
 
-    Elements of `command` and `args` are texts and placeholders.
+    Elements of `command` and `args` are texts and placeholders.  `env`: what a component loaded from YAML brings.
     """
 
-    __slots__ = ("args", "command", "image")
+    __slots__ = ("args", "command", "env", "image")
 
     def __init__(self, image: str, command: list[Any] | None = None, args: list[Any] | None = None) -> None:
         self.image = image
         self.command = command
         self.args = args
+        self.env: dict[str, str] = {}
 
 
 class ImporterSpec:
