@@ -55,6 +55,7 @@ class Harness:
         self.rows: dict[tuple[str, int], Row] = {}
         self.history: list[Change] = []
         self.states = [RunState.PENDING]
+        self.generation = 0  # as the run's row has it
         self.starts: list[engine.Start] = []
         self.launched: list[str] = []
         self.resolved: dict[str, Resolved] = {}
@@ -69,6 +70,8 @@ class Harness:
             assert delta.run_state in RUN_NEXT[self.states[-1]], (self.states[-1], delta.run_state)
             self.states.append(delta.run_state)
         engine.apply(self.run, delta)
+        if delta.run_state:
+            self.generation = self.run.generation
         self.starts.extend(delta.starts)
         return delta
 
@@ -162,7 +165,7 @@ class Harness:
     def restored(self) -> Run:
         """The run made anew from the rows."""
         return engine.restore(
-            self.document, self.info, self.arguments, self.options, self.run.generation,
+            self.document, self.info, self.arguments, self.options, self.generation,
             list(self.rows.values()), state=self.run.state,
         )  # fmt: skip
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.pipelines.engine.build import Artifact, Out, Outer, Pipeline, Status, task
-from tests.pipelines.engine.drive import Broke, Harness
+from tests.pipelines.engine.drive import Broke, Harness, snapshot
 
+from wherry import ir
 from wherry.pipelines import engine
 from wherry.pipelines.engine import Reason, RunOptions
 
@@ -313,6 +316,93 @@ def test_retry_keeps_what_a_condition_skipped() -> None:
     harness.to_end()
     assert harness.state == "SUCCEEDED"
     assert [row.attempt for row in harness.rows.values() if row.path == "no"] == [1]
+
+
+def dag_that_fails(tasks: dict[str, Any], **retry: Any) -> ir.Document:
+    """The root has one task `inner`, a DAG of `tasks` over the leaves a, b, c, and then `after`."""
+    pipeline = leaves("a", "b", "c", "after")
+    pipeline.dag("inner", tasks, {"x": "STRING?", "item": "STRING?"}, outputs={"Output": ("STRING", Out("b"))})
+    over = retry.pop("over", None)
+    inner = task("inner", x="given", over=over, retry=retry)
+    return pipeline.document({"inner": inner, "after": task("after", after=["inner"])})
+
+
+def test_a_dag_begins_again_by_its_policy_and_keeps_what_succeeded() -> None:
+    document = dag_that_fails(
+        {"a": task("a"), "b": task("b", x=Out("a")), "c": task("c", after=["b"], always=True)},
+        maxRetryCount=2, backoffDuration="10s", backoffFactor=2.0, backoffMaxDuration="15s",
+    )  # fmt: skip
+    failing = [Broke("first"), Broke("second"), {"Output": "third"}]
+    harness = Harness(document, {"b": lambda task: failing.pop(0)})
+    harness.tell(engine.Begin())
+    delays: list[tuple[str, int, float]] = []
+    while harness.starts:
+        delays.append((harness.starts[0].path, harness.starts[0].attempt, harness.starts[0].delay_s))
+        harness.step()
+        assert snapshot(harness.restored()) == snapshot(harness.run)
+    assert delays == [
+        ("inner/a", 1, 0.0),
+        ("inner/b", 1, 0.0), ("inner/c", 1, 0.0),
+        ("inner/b", 2, 10.0), ("inner/c", 2, 0.0),
+        ("inner/b", 3, 15.0), ("inner/c", 3, 0.0),
+        ("after", 1, 0.0),
+    ]  # fmt: skip
+    assert harness.state == "SUCCEEDED"
+    inner = [row for row in harness.rows.values() if row.path == "inner"]
+    assert [(row.attempt, row.phase, row.reason) for row in inner] == [
+        (1, "FAILED", Reason.RETRY), (2, "FAILED", Reason.RETRY), (3, "SUCCEEDED", ""),
+    ]  # fmt: skip
+    assert inner[0].error == {"task": "inner/b", "type": "Broke", "message": "first"}
+
+
+def test_a_dag_that_has_no_retry_left_fails_and_the_users_retry_gives_it_all_again() -> None:
+    document = dag_that_fails({"b": task("b")}, maxRetryCount=1)
+    harness = Harness(document, {"b": Broke("always")}).to_end()
+    assert (harness.state, harness.launched) == ("FAILED", ["inner/b"] * 2)
+    harness.tell(engine.Retry())
+    harness.to_end()
+    assert (harness.state, harness.launched) == ("FAILED", ["inner/b"] * 4)
+    assert harness.run.error == {"task": "inner/b", "type": "Broke", "message": "always"}
+
+
+def test_attempts_of_an_inner_task_multiply_with_those_of_its_dag() -> None:
+    document = dag_that_fails({"b": task("b", retry={"maxRetryCount": 2})}, maxRetryCount=1)
+    harness = Harness(document, {"b": Broke("always")}).to_end()
+    assert harness.launched == ["inner/b"] * 6
+    assert [row.tries for row in harness.rows.values() if row.path == "inner/b"] == [1, 2, 3, 1, 2, 3]
+
+
+def test_each_iteration_has_the_policy_of_the_loops_task() -> None:
+    document = dag_that_fails({"a": task("a"), "b": task("b", x=Out("a"))}, over=["x", "y"], maxRetryCount=1)
+    work = {"inner[1]/b": lambda task: Broke("once") if task.attempt == 1 else {"Output": "fine"}}
+    harness = Harness(document, work, seed=5).to_end()
+    assert harness.state == "SUCCEEDED"
+    assert sorted(harness.launched) == sorted(
+        ["inner[0]/a", "inner[0]/b", "inner[1]/a", "inner[1]/b", "inner[1]/b", "after"]
+    )
+    assert [row.attempt for row in harness.rows.values() if row.path == "inner"] == [1]
+
+
+def test_a_dag_begins_again_also_when_something_beside_it_has_failed_as_a_task_does() -> None:
+    document = leaves("a", "b").dag("inner", {"b": task("b")}).document(
+        {"inner": task("inner", retry={"maxRetryCount": 1}), "a": task("a")}
+    )  # fmt: skip
+    harness = Harness(document, {"a": Broke("a"), "b": lambda task: Broke("b") if task.attempt == 1 else {}})
+    harness.tell(engine.Begin())
+    harness.starts.reverse()
+    harness.step()
+    assert not engine.held_back(harness.run, "inner/b")
+    harness.to_end()
+    assert harness.phases == {"inner": "SUCCEEDED", "inner/b": "SUCCEEDED", "a": "FAILED"}
+
+
+def test_no_dag_begins_again_in_a_run_that_is_being_canceled() -> None:
+    harness = Harness(dag_that_fails({"b": task("b")}, maxRetryCount=5))
+    harness.tell(engine.Begin())
+    harness.tell(engine.Cancel())
+    harness.tell(engine.Failed("inner/b", 1, {"message": "late"}))
+    assert harness.state == "CANCELED"
+    assert harness.phases["inner"] == "FAILED"
 
 
 def test_a_long_chain_of_skips_needs_no_deep_stack() -> None:

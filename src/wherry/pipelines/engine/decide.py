@@ -99,7 +99,7 @@ def held_back(run: Run, path: Path) -> bool:
     if run.options.keep_going or not isinstance(leaf, Leaf) or leaf.tries > 1 or (leaf.task and leaf.task.always):
         return False
     group = run.nodes.get(leaf.parent)
-    if group is None or isinstance(group, Leaf):
+    if group is None or isinstance(group, Leaf) or (isinstance(group, Dag) and group.tries > 1 and not group.bad):
         return False
     if group.bad or group.stopped:
         return True

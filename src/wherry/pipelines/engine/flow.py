@@ -40,6 +40,7 @@ from wherry.pipelines.engine.state import (
     Patch,
     Run,
     child_path,
+    is_within,
     iteration_path,
 )
 
@@ -60,6 +61,7 @@ class Flow:
     __slots__ = (
         "_changed",
         "_changes",
+        "_delays",
         "_error",
         "_known",
         "_outputs",
@@ -69,14 +71,12 @@ class Flow:
         "_state",
         "canceling",
         "generation",
-        "resumed",
         "run",
         "stops",
     )
 
     def __init__(self, run: Run, *, generation: int | None = None) -> None:
         self.run = run
-        self.resumed = generation is not None
         self.generation = run.generation if generation is None else generation
         self.canceling = run.state is RunState.CANCELING
         self.stops: list[Path] = []
@@ -84,6 +84,7 @@ class Flow:
         self._changed, self._known = self._patch.nodes, run.nodes
         self._changes: list[Change] = []
         self._starts: list[Start] = []
+        self._delays: dict[Path, float] = {}  # DAGs that begin again in this decision, and how long they wait
         self._settled: deque[Settled] = deque()
         self._state: RunState | None = None
         self._outputs: Outputs | None = None
@@ -104,7 +105,7 @@ class Flow:
             self._state,
             self._outputs,
             self._error,
-            self.generation if self.resumed else None,
+            self.generation if self.generation != self.run.generation else None,
             self._patch,
         )
 
@@ -192,6 +193,29 @@ class Flow:
         self._ready_leaf(again, Reason.RETRY, policy.wait_s(leaf.tries))
         return True
 
+    def _retry_dag(self, dag: Dag, error: Error) -> bool:
+        """Gives a failed DAG its next attempt if its policy has one left; False if not.
+
+        It keeps its inputs and what succeeded in it; the rest begins again, as a new generation of the run, so that
+        rows tell what is of which attempt.
+        """
+        policy = dag.task.retry if dag.task else None
+        if policy is None or dag.tries > policy.count or self.canceling:
+            return False
+        dag.phase, dag.reason, dag.error = NEXT[dag.phase][Trigger.BROKE], Reason.RETRY, error
+        change = Change(
+            dag.path, dag.attempt, dag.kind, Phase.RUNNING, dag.phase, Reason.RETRY, None, error, None,
+            dag.since + 1, dag.generation,
+        )  # fmt: skip
+        self._changes.append(change)
+        self.generation += 1
+        self._delays[dag.path] = policy.wait_s(dag.tries)
+        again = dag.copy()
+        again.error = None
+        again.tries = dag.tries + 1
+        self._open_dag(again, goes_on=True, reason=Reason.RETRY)
+        return True
+
     # --- beginning ----------------------------------------------------------------------------------------------------
 
     def open_root(self) -> None:
@@ -205,11 +229,11 @@ class Flow:
             return
         self._open_dag(root, goes_on=isinstance(self.get(ROOT), Dag))
 
-    def _open_dag(self, dag: Dag, *, goes_on: bool) -> None:
+    def _open_dag(self, dag: Dag, *, goes_on: bool, reason: str = "") -> None:
         """Begins a DAG with the inputs it has; one that `goes_on` keeps what stands of its earlier attempt."""
         old = self.get(dag.path)
         dag.since = old.since if goes_on and isinstance(old, Dag) else self.generation
-        self._born(dag, Trigger.OPENED, _again(old, goes_on))
+        self._born(dag, Trigger.OPENED, reason or _again(old, goes_on))
         tasks = dag.component.tasks
         if goes_on:
             count = recount_dag(self, dag)
@@ -280,6 +304,8 @@ class Flow:
         dag.active += 1
 
     def _ready_leaf(self, leaf: Leaf, reason: str = "", delay_s: float = 0.0) -> None:
+        if self._delays:
+            delay_s = max([delay_s, *(wait for path, wait in self._delays.items() if is_within(leaf.path, path))])
         self._born(leaf, Trigger.READY, reason)
         self._starts.append(Start(leaf.path, leaf.attempt, delay_s, leaf.kind))
 
@@ -376,7 +402,9 @@ class Flow:
             return
         if dag.bad:
             names = (task.name for task in dag.component.tasks)
-            error = self._first_error(child_path(dag.path, name) for name in names)
+            error = self._first_error(dag, (child_path(dag.path, name) for name in names))
+            if self._retry_dag(dag, error):
+                return
             self.move(dag, Trigger.BROKE, reason=Reason.TASK_FAILED, error=error)
         elif complete and not dag.stopped:
             self.move(dag, Trigger.DONE, outputs=outputs.dag_outputs(self, dag))
@@ -385,18 +413,18 @@ class Flow:
 
     def _finish_loop(self, loop: Loop, *, complete: bool) -> None:
         if loop.bad:
-            error = self._first_error(iteration_path(loop.path, index) for index in range(loop.next))
+            error = self._first_error(loop, (iteration_path(loop.path, index) for index in range(loop.next)))
             self.move(loop, Trigger.BROKE, reason=Reason.TASK_FAILED, error=error)
         elif complete and not loop.stopped:
             self.move(loop, Trigger.DONE, outputs=outputs.loop_outputs(self, loop))
         else:
             self.move(loop, Trigger.STOPPED, reason=Reason.CANCELED)
 
-    def _first_error(self, paths: Iterable[Path]) -> Error:
+    def _first_error(self, group: Dag | Loop, paths: Iterable[Path]) -> Error:
         """The error of the first child, in the document's order, that failed, with the path of the leaf."""
         for path in paths:
             node = self.get(path)
-            if node is not None and node.phase is Phase.FAILED and node.generation == self.generation:
+            if node is not None and node.phase is Phase.FAILED and node.generation >= group.generation:
                 return {"task": node.path, **(node.error or {})}
         return {}
 

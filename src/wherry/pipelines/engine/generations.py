@@ -1,8 +1,8 @@
 """What of a group still stands: counting its children anew, after a restart of the server or `wherry retry`.
 
-Used by `flow` when a group goes on, and by `restore`.  A child stands when it is of the group's own generation, or when
-it is older, succeeded, and nothing before it ran again since.  Invariant: the same nodes give the same counts as the
-deltas that made them.
+Used by `flow` when a group goes on, and by `restore`.  A generation is the run's count of beginnings-again, so it grows
+with time.  A child stands when it began with the group's attempt or later, or when it is older, succeeded, and nothing
+before it ran again since.  Invariant: the same nodes give the same counts as the deltas that made them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def recount_dag(view: View, dag: Dag) -> Count:
         node = nodes[index] = view.get(child_path(dag.path, task.name))
         if node is None or node.generation < dag.since:
             continue
-        if node.generation == dag.generation:
+        if node.generation >= dag.generation:
             states[index] = _OVER if node.final else _OPEN
         elif _kept(node) and all(states[need] == _OVER and _older(nodes[need], node) for need in task.needs):
             states[index] = _OVER
@@ -67,7 +67,7 @@ def recount_loop(view: View, loop: Loop) -> None:
         node = view.get(iteration_path(loop.path, index))
         if node is None or node.generation < loop.since:
             redo.append(index)
-        elif node.generation == loop.generation:
+        elif node.generation >= loop.generation:
             loop.active += not node.final
             loop.bad = loop.bad or node.phase is Phase.FAILED
             loop.stopped = loop.stopped or node.phase is Phase.CANCELED

@@ -131,7 +131,8 @@ class Change(NamedTuple):
 
     `phase_from` None: the attempt's row is made now (with `attempt`, `kind`, `tries`, `generation`), in `phase_to`,
     one of `BIRTH`'s.  Else `(phase_from, phase_to)` is in `ALLOWED`.  `outputs` is set for leaves that succeed;
-    what DAGs, loops and iterations put out follows from it.  `generation` is the run's.  `tries` counts a leaf's
+    what DAGs, loops and iterations put out follows from it.  `generation` is the run's: how often something of it was
+    begun again, by the user or by the retry policy of a DAG.  `tries` counts a leaf's
     attempts under the retry policy (1, 2, ...); of a DAG, loop or iteration it says which of its lives this is:
     children with a generation below `tries - 1` are of an earlier one.  Both are kept in the row for `restore`.
     """
@@ -171,7 +172,7 @@ class Delta(msgspec.Struct, frozen=True):
     run_state: RunState | None = None
     run_outputs: Outputs | None = None
     run_error: Error | None = None
-    generation: int | None = None  # set by Retry
+    generation: int | None = None  # set where something begins again: by Retry, and by the retry policy of a DAG
     patch: Any = None  # the engine's own: the nodes as they are afterwards
 
     def __bool__(self) -> bool:

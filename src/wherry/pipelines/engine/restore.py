@@ -13,7 +13,7 @@ from typing import Any
 from wherry.ir.reader import Document
 from wherry.pipelines.engine import inputs, outputs
 from wherry.pipelines.engine.generations import recount_dag, recount_loop
-from wherry.pipelines.engine.model import GOOD, ROOT, Phase, Reason, Row, RunInfo, RunOptions, RunState
+from wherry.pipelines.engine.model import GOOD, LEAF_KINDS, ROOT, Phase, Reason, Row, RunInfo, RunOptions, RunState
 from wherry.pipelines.engine.plan import TaskPlan
 from wherry.pipelines.engine.state import (
     AnyNode,
@@ -39,16 +39,17 @@ def restore(
     state: RunState = RunState.RUNNING,
     for_views: bool = False,
 ) -> Run:
-    """The run that `rows` (each node's last attempt, or all of them, in any order) and the run's own row describe.
+    """The run that `rows` (all attempts of all nodes, in any order) and the run's own row describe.
 
     With no rows the run is PENDING and wants `Begin`.  `for_views`: groups that are over get their inputs too, so that
     every leaf can be resolved.  Raises KeyError for a row whose path the document does not have.
     """
     run = Run(document, info=info, arguments=arguments, options=options, generation=generation)
-    groups = _nodes(run, rows)
+    groups = _nodes(run, list(rows))
     if not run.nodes:
         return run
     run.state = state
+    run.generation = max(generation, *(node.generation for node in run.nodes.values()))
     for group in reversed(groups):  # children before their parents: outputs come from below
         _recount(run, group)
         if group.phase in GOOD:
@@ -67,19 +68,27 @@ def restore(
     return run
 
 
-def _nodes(run: Run, rows: Iterable[Row]) -> list[Dag | Loop]:
+def _nodes(run: Run, rows: list[Row]) -> list[Dag | Loop]:
     """Makes the nodes from each path's last attempt; returns the groups among them, parents first."""
     last: dict[str, Row] = {}
     for row in rows:
         known = last.get(row.path)
         if known is None or row.attempt > known.attempt:
             last[row.path] = row
+    retried = {
+        (row.path, row.attempt)
+        for row in rows
+        if row.kind not in LEAF_KINDS and row.reason == Reason.RETRY and row.phase is Phase.FAILED
+    }
     groups: list[Dag | Loop] = []
     for row in sorted(last.values(), key=_depth):
         node = _node(run, row)
         run.nodes[row.path] = node
         if isinstance(node, Group):
             node.since = row.tries - 1
+            if isinstance(node, Dag):
+                while (row.path, row.attempt - node.tries) in retried:
+                    node.tries += 1
             groups.append(node)
     return groups
 

@@ -107,15 +107,17 @@ class Group(Node):
 class Dag(Group):
     """A DAG, or an iteration of one; `settled` counts the tasks that are over, one way or another.
 
-    An iteration has the loop's inputs and `item`, under the name `item_name`.
+    An iteration has the loop's inputs and `item`, under the name `item_name`.  `tries` counts its attempts under the
+    retry policy.
     """
 
-    __slots__ = ("component", "item", "item_name", "settled")
+    __slots__ = ("component", "item", "item_name", "settled", "tries")
 
     def __init__(self, path: Path, parent: Path, kind: Kind, task: TaskPlan | None, component: ComponentPlan) -> None:
         super().__init__(path, parent, kind, task)
         self.component = component
         self.settled = 0
+        self.tries = 1
         self.item_name = ""
         self.item: Any = None
 
@@ -124,6 +126,7 @@ class Dag(Group):
         self._copy_group_to(other)
         other.component = self.component
         other.settled = self.settled
+        other.tries = self.tries
         other.item_name = self.item_name
         other.item = self.item
         return other
@@ -232,6 +235,11 @@ def child_path(parent: Path, name: str) -> Path:
     if parent != ROOT:
         return f"{parent}/{name}"
     return name if name != ROOT else f"{ROOT}/{ROOT}"
+
+
+def is_within(path: Path, group: Path) -> bool:
+    """Whether `path` leads into the DAG or loop at `group`, which is not the root."""
+    return path.startswith(group) and path[len(group) : len(group) + 1] in ("/", "[")
 
 
 def iteration_path(loop: Path, index: int) -> Path:
