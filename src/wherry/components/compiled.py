@@ -66,9 +66,10 @@ def _only_component(pipeline: Document) -> tuple[Document, Document] | None:
         "cachingOptions": {"enableCache": True},
         "inputs": {kind: wires for kind, wires in inputs.items() if wires},
     }
+    if container is None:
+        return None
     is_plain = (
-        container is not None
-        and container.keys() <= _CONTAINER_FIELDS
+        container.keys() <= _CONTAINER_FIELDS
         and {"inputs": {}, **task} == expected
         and {**definition, "dag": root["dag"]} == {**root, "executorLabel": label}
     )

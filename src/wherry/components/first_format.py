@@ -11,7 +11,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from wherry.compiler import types
 from wherry.compiler.interface import ComponentSpec, ContainerSpec, InputSpec, OutputSpec
@@ -92,9 +92,8 @@ def _by_name(specs: list[Document], kind: str) -> dict[str, Document]:
             raise ValueError(at(f'Non-unique {kind} name "{name}"'))
         other = by_sanitized.setdefault(sanitized(name), name)
         if other != name:
-            raise ValueError(
-                at(f'The {kind} names "{other}" and "{name}" both become "{sanitized(name)}": rename one.')
-            )
+            both = f'The {kind} names "{other}" and "{name}" both become "{sanitized(name)}"'
+            raise ValueError(at(f"{both}: rename one."))
         named[name] = spec
     return named
 
@@ -179,8 +178,8 @@ def _check_file_outputs(paths: dict[str, str], outputs: dict[str, Document]) -> 
             raise TypeError(at(f'Unconfigurable output entry "{ {name: path} }" references non-existing output.'))
     if paths:
         warnings.warn(
-            f"fileOutputs is not supported by KFP 2: {', '.join(cast('Any', paths))} will be missing unless the program "
-            "writes to the path that {outputPath: ...} gives it.",
+            f"fileOutputs is not supported by KFP 2: {', '.join(paths)} will be missing unless the program writes to "
+            "the path that {outputPath: ...} gives it.",
             UserWarning,
             stacklevel=4,
         )
