@@ -109,10 +109,10 @@ def nested(kind: str) -> ir.Document:
     )
 
 
-def test_collected_of_nested_loops_is_one_flat_list() -> None:
+def test_collected_of_nested_loops_is_a_list_of_lists_and_of_artifacts_one_list() -> None:
     harness = Harness(nested("x"), lambda task: "".join(map(str, task.parameters.values())), seed=3).to_end()
     given = harness.resolved["read"]
-    assert given.parameters["xs"] == ["1a", "2a", "1b", "2b"]
+    assert given.parameters["xs"] == [["1a", "2a"], ["1b", "2b"]]
     assert [each["uri"] for each in given.artifacts["ms"]] == [
         f"/store/outer[{i}]/inner[{j}]/leaf/1/m" for i in range(2) for j in range(2)
     ]

@@ -40,8 +40,8 @@ def _first(view: View, dag: Dag, selector: Selector, kind: str) -> Any:
 def loop_outputs(view: View, loop: Loop) -> Outputs:
     """The outputs of a loop: each a list over the iterations, in order (`dsl.Collected`).
 
-    Lists of artifacts, and parameters that an inner loop collected, are joined into one list.  An iteration
-    that has no value (its producer was skipped) adds nothing.
+    What an inner loop collected stays a list in the list, but artifacts make one list: there are no lists of lists of
+    them.  An iteration that has no value (its producer was skipped) adds nothing.
     """
     assert loop.task is not None
     component = loop.task.component
@@ -50,15 +50,12 @@ def loop_outputs(view: View, loop: Loop) -> Outputs:
     artifacts: dict[str, list[Any]] = {name: [] for name in definitions.artifacts}
     if not parameters and not artifacts:
         return {"parameters": {}, "artifacts": {}}
-    joined = component.collected
     for index in range(len(loop.items)):
         node = view.get(iteration_path(loop.path, index))
         if node is None or node.outputs is None:
             continue
         for name, value in node.outputs["parameters"].items():
-            if name in joined:
-                parameters[name].extend(value)
-            elif name in parameters:
+            if name in parameters:
                 parameters[name].append(value)
         for name, value in node.outputs["artifacts"].items():
             if name in artifacts:

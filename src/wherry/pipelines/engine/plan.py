@@ -37,7 +37,6 @@ class Missing:
 MISSING: Final = Missing()
 
 CONSTANT, OUTER, OUTPUT, STATUS = range(4)
-_LEGACY_TYPES = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE", "STRING": "STRING"}
 
 
 class Definition(msgspec.Struct):
@@ -137,7 +136,6 @@ class ComponentPlan(msgspec.Struct):
     order: tuple[int, ...]  # every task after those that it needs
     parameters: tuple[Selector, ...]
     artifacts: tuple[Selector, ...]
-    collected: frozenset[str]  # output parameters that are a loop's list already: an outer loop joins such lists
 
     @property
     def is_dag(self) -> bool:
@@ -162,7 +160,7 @@ class Plan:
         if spec.dag is None:
             executor = self.document.pipeline.deployment_spec.executors[spec.executor_label]
             kind: Kind = "importer" if executor.importer else "task"
-            return ComponentPlan(name, spec, kind, executor, definitions, required, [], {}, (), (), (), (), frozenset())
+            return ComponentPlan(name, spec, kind, executor, definitions, required, [], {}, (), (), (), ())
         index = {task: at for at, task in enumerate(spec.dag.tasks)}
         tasks = [self._task(at, task, spec.dag.tasks[task], index) for task, at in index.items()]
         dependents: list[list[int]] = [[] for _ in tasks]
@@ -195,7 +193,6 @@ class Plan:
             _order(tasks),
             parameters,
             artifacts,
-            frozenset(each.name for each in parameters if _is_collected(each, by_name)),
         )
 
     def _task(self, at: int, name: str, spec: TaskSpec, index: dict[str, int]) -> TaskPlan:
@@ -237,9 +234,8 @@ def whole(value: Any) -> Any:
 
 
 def _definition(name: str, spec: InputParameterDefinition) -> Definition:
-    kind = spec.parameter_type or _LEGACY_TYPES.get(spec.type or "", "")
     default = MISSING if spec.default_value is msgspec.UNSET else whole(spec.default_value)
-    return Definition(name, kind, spec.is_optional or default is not MISSING, default, whole(spec.literals))
+    return Definition(name, spec.declared, spec.is_optional or default is not MISSING, default, whole(spec.literals))
 
 
 def given_of(name: str, spec: InputParameterSpec, component: ComponentPlan | None = None) -> Given:
@@ -252,28 +248,14 @@ def given_of(name: str, spec: InputParameterSpec, component: ComponentPlan | Non
     if spec.task_final_status:
         return Given(name, STATUS, None, spec.task_final_status.producer_task, "", selector, definition)
     if spec.runtime_value:
-        constant = spec.runtime_value.constant
-        if constant is msgspec.UNSET:
-            constant = _old_constant(spec.runtime_value.constant_value)
-        return Given(name, CONSTANT, whole(constant), "", "", selector, definition)
+        return Given(name, CONSTANT, whole(spec.runtime_value.value), "", "", selector, definition)
     return Given(name, OUTER, spec.component_input_parameter, "", "", selector, definition)
-
-
-def _old_constant(value: Any) -> Any:
-    """The deprecated `constantValue`: `{"stringValue": ...}` and the like."""
-    if isinstance(value, dict):
-        return next(iter(cast("dict[str, Any]", value).values()), None)
-    return None if value is msgspec.UNSET else value
 
 
 def _sources(output: DagOutputParameter) -> list[ParameterSelector]:
     if output.value_from_oneof:
         return output.value_from_oneof.parameter_selectors
     return [output.value_from_parameter] if output.value_from_parameter else []
-
-
-def _is_collected(selector: Selector, tasks: dict[str, TaskPlan]) -> bool:
-    return any(tasks[task].loop is not None or key in tasks[task].component.collected for task, key in selector.sources)
 
 
 def _loop(spec: TaskSpec) -> LoopPlan | None:
