@@ -17,7 +17,7 @@ from wherry.kube.embedded.node.containers import (
 )
 from wherry.kube.resources import CONFIGMAPS, SECRETS
 
-PLACE = Place("local", "127.0.0.1", 4, 8 << 30, "/real/runtime.pyz")
+PLACE = Place("local", "127.0.0.1", 4, 8 << 30, "/real/runtime.pyz", "/volumes")
 
 
 @pytest.mark.parametrize(

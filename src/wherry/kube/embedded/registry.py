@@ -5,9 +5,10 @@ Called by `EmbeddedKube`.  Invariant: a row stands beside the rules of its kind 
 
 from __future__ import annotations
 
+from wherry.kube.embedded.claims import CLAIM
 from wherry.kube.embedded.configs import CONFIGMAP, SECRET
 from wherry.kube.embedded.kinds import Registry
 from wherry.kube.embedded.namespaces import EVENT, NAMESPACE
 from wherry.kube.embedded.pods import POD
 
-REGISTRY = Registry([NAMESPACE, POD, CONFIGMAP, SECRET, EVENT])
+REGISTRY = Registry([NAMESPACE, POD, CONFIGMAP, SECRET, EVENT, CLAIM])

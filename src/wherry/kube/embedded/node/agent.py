@@ -22,7 +22,8 @@ from wherry.kube.embedded.environments import EnvironmentFailed, Environments, I
 from wherry.kube.embedded.node import cgroups, launch, lifecycle, volumes
 from wherry.kube.embedded.node import pods as taking
 from wherry.kube.embedded.node.capacity import Capacity, Scheduler, requests
-from wherry.kube.embedded.node.containers import ConfigError, Place, containers, mapping, references
+from wherry.kube.embedded.node.claims import Claims
+from wherry.kube.embedded.node.containers import ConfigError, Place, containers, items, mapping, references
 from wherry.kube.embedded.node.lifecycle import NODE, NODE_IP, Backoff, Slot, State, Stop
 from wherry.kube.embedded.node.logs import TICK_S, LogBook
 from wherry.kube.embedded.node.orphans import Orphans
@@ -76,7 +77,7 @@ class NodeAgent:
         self._environ = environ
         self._settings = settings or NodeSettings()
         self._folder = str(home / "pods")
-        self._place = Place(NODE, NODE_IP, capacity.cpu, capacity.memory_bytes, str(runtime))
+        self._place = Place(NODE, NODE_IP, capacity.cpu, capacity.memory_bytes, str(runtime), str(home / "volumes"))
         self._scheduler = Scheduler(capacity)
         name = "wherry-" + hashlib.sha256(str(home).encode()).hexdigest()[:8]
         self._limits = limits if limits is not None else cgroups.detect(name)
@@ -92,6 +93,7 @@ class NodeAgent:
         self._found: set[str] = set()  # folders that were there before us: only those pods can have begun
         self._closing: set[str] = set()  # attempts to be killed, of pods that are gone
         self._statuses = Statuses(kube, self._written)
+        self._claims = Claims(kube, self._place.volumes, self._in_use)
         self._trash: list[str] = []
         self._rubbish = asyncio.Event()
         self._admitting = False
@@ -111,7 +113,8 @@ class NodeAgent:
             await self._group.__aexit__(type(error), error, error.__traceback__)
             raise
         self._tasks = [
-            self._group.create_task(loop) for loop in (self._watch(version), self._statuses.run(), self._clear_away())
+            self._group.create_task(loop)
+            for loop in (self._watch(version), self._statuses.run(), self._clear_away(), self._claims.run())
         ]
         self._admit_soon()
         return self
@@ -314,6 +317,8 @@ class NodeAgent:
 
     def _refuse(self, pod: Pod, slots: list[Slot], reason: str, message: str, retry_s: float) -> None:
         again = self._clock.time() + retry_s
+        if reason != "EnvironmentFailed" and any(slot.message != message for slot in slots):
+            self._group.create_task(self._events.record(pod.run.pod, "Warning", reason, f"{message}; the pod waits"))
         for slot in slots:
             slot.wait(reason, message, again)
         pod.prepared = False
@@ -414,11 +419,21 @@ class NodeAgent:
     def _finish(self, pod: Pod) -> None:
         self._scheduler.forget(pod.uid)
         self._admit_soon()
+        if pod.run.pod["spec"].get("volumes"):
+            self._group.create_task(self._claims.pod_over())
         if pod.gone:
             self._forget(pod)
             self._throw_away(pod.uid)
         else:
             self._statuses.mark(pod)
+
+    def _in_use(self, namespace: str, claim: str) -> bool:
+        return any(
+            mapping(volume.get("persistentVolumeClaim")).get("claimName") == claim
+            for pod in self._pods.values()
+            if not pod.run.final and pod.run.pod["metadata"]["namespace"] == namespace
+            for volume in items(pod.run.pod["spec"].get("volumes"))
+        )
 
     def _written(self, pod: Pod) -> None:
         """The last status of a pod is in the API server."""

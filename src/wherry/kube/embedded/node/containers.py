@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from wherry.kube.protocol import Object
 from wherry.kube.quantities import parse
-from wherry.kube.resources import CONFIGMAPS, SECRETS, Resource
+from wherry.kube.resources import CONFIGMAPS, PERSISTENTVOLUMECLAIMS, SECRETS, Resource
 
 RUNTIME = "/wherry/runtime.pyz"
 TASK_COMMAND = ["python3", RUNTIME]
@@ -42,6 +42,8 @@ class Place(NamedTuple):
     cpu: int
     memory_bytes: int
     runtime: str
+    volumes: str
+    """The folder of the volumes of claims."""
 
 
 Sources = Mapping[Reference, Object | None]
@@ -64,7 +66,7 @@ def containers(pod: Object) -> list[dict[str, Any]]:
 
 
 def references(pod: Object) -> set[Reference]:
-    """The config maps and secrets that the pod's environment and volumes name."""
+    """The config maps, secrets and claims that the pod's environment and volumes name."""
     found: set[Reference] = set()
     for container in containers(pod):
         for entry in items(container.get("envFrom")):
@@ -74,6 +76,9 @@ def references(pod: Object) -> set[Reference]:
     for volume in items(pod["spec"].get("volumes")):
         found.update(_named(volume, "configMap", "", "name"))
         found.update(_named(volume, "", "secret", "secretName"))
+        claim = volume.get("persistentVolumeClaim")
+        if claim:
+            found.add((PERSISTENTVOLUMECLAIMS, claim["claimName"]))
         for source in items(mapping(volume.get("projected")).get("sources")):
             found.update(_named(source, "configMap", "secret", "name"))
     return found

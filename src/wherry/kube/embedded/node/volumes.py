@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from wherry.kube.embedded.claims import own_volume
 from wherry.kube.embedded.node.containers import ConfigError, Place, Sources, containers, data_of, field, resource_field
 from wherry.kube.protocol import Object
-from wherry.kube.resources import CONFIGMAPS, SECRETS
+from wherry.kube.resources import CONFIGMAPS, PERSISTENTVOLUMECLAIMS, SECRETS
 
 Mount = tuple[str, str, bool]
 Fact = Mapping[str, Any]
@@ -54,6 +55,23 @@ def mounts(container: Fact, volumes: Mapping[str, str]) -> list[Mount]:
 def _empty_dir(source: Fact, path: str, pod: Object, sources: Sources, place: Place) -> str:
     os.makedirs(path, mode=0o777, exist_ok=True)
     return path
+
+
+def _claim(source: Fact, path: str, pod: Object, sources: Sources, place: Place) -> str:
+    """The folder that a claim is bound to: its own, or one that somebody has made."""
+    name = source["claimName"]
+    claim = sources.get((PERSISTENTVOLUMECLAIMS, name))
+    if claim is None:
+        raise ConfigError(f'persistentvolumeclaim "{name}" not found')
+    if "deletionTimestamp" in claim["metadata"]:
+        raise ConfigError(f'persistentvolumeclaim "{name}" is being deleted')
+    volume = claim["spec"]["volumeName"]
+    folder = f"{place.volumes}/{volume}"
+    if volume == own_volume(claim["metadata"]["uid"]):
+        os.makedirs(folder, mode=0o777, exist_ok=True)
+    elif not os.path.isdir(folder):
+        raise ConfigError(f'persistentvolumeclaim "{name}": there is no volume "{volume}"; make the folder {folder}')
+    return folder
 
 
 def _host_path(source: Fact, path: str, pod: Object, sources: Sources, place: Place) -> str:
@@ -149,7 +167,9 @@ def _write(path: str, files: Mapping[str, tuple[bytes, int | None]], default_mod
 
 _MAKERS: dict[str, Callable[[Fact, str, Object, Sources, Place], str]] = {
     "emptyDir": _empty_dir,
+    "ephemeral": _empty_dir,
     "hostPath": _host_path,
+    "persistentVolumeClaim": _claim,
     "configMap": _config_map,
     "secret": _secret,
     "downwardAPI": _downward,
