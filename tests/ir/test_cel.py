@@ -63,6 +63,10 @@ def value(text: str) -> Any:
         ("[1] == [1.0]", True),
         ("inputs.parameter_values['m'] == inputs.parameter_values['m']", True),
         ("true // a comment", True),
+        ("'int(inputs.parameter_values['n'])' == '3'", True),
+        ("'3' != 'int(inputs.parameter_values['n'])' && true", False),
+        ("!('inputs.parameter_values['b']' == 'true')", False),
+        ("'inputs.parameter_values['d']' < '4'", True),
     ],
 )
 def test_values(text: str, expected: Any) -> None:

@@ -58,10 +58,11 @@ def text_of(value: Any) -> str:
         return str(int(value))
     if isinstance(value, int | float):
         return repr(value)
-    raise CELError(f"string() does not take {_type(value)}")
+    raise CELError(f"string() does not take {type_of(value)}")
 
 
-def _type(value: Any) -> str:
+def type_of(value: Any) -> str:
+    """CEL's name for the type of a value."""
     names: dict[type, str] = {
         bool: "bool", int: "int", float: "double", str: "string", list: "list", dict: "map", type(None): "null",
     }  # fmt: skip
@@ -89,7 +90,7 @@ def _ordered(symbol: str, compare: Operator) -> Operator:
         alike = _number(left) and _number(right)
         if alike or (isinstance(left, str | bool) and type(left) is type(right)):
             return compare(left, right)
-        raise CELError(f"{_type(left)} {symbol} {_type(right)} has no meaning")
+        raise CELError(f"{type_of(left)} {symbol} {type_of(right)} has no meaning")
 
     return apply
 
@@ -99,16 +100,16 @@ def _contains(item: Any, container: Any) -> bool:
         return item in cast("dict[str, Any]", container) if isinstance(item, str) else False
     if isinstance(container, list):
         return any(_equal(item, each) for each in cast("list[Any]", container))
-    raise CELError(f"`in` needs a list or a map, not {_type(container)}")
+    raise CELError(f"`in` needs a list or a map, not {type_of(container)}")
 
 
 def _arithmetic(symbol: str, compute: Operator) -> Operator:
     def apply(left: Any, right: Any) -> Any:
         if _number(left) and _number(right) and type(left) is type(right):
             return _in_range(compute(left, right))
-        if symbol == "+" and _type(left) == _type(right) and _type(left) in ("string", "list"):
+        if symbol == "+" and type_of(left) == type_of(right) and type_of(left) in ("string", "list"):
             return left + right
-        raise CELError(f"{_type(left)} {symbol} {_type(right)} has no meaning")
+        raise CELError(f"{type_of(left)} {symbol} {type_of(right)} has no meaning")
 
     return apply
 
@@ -149,7 +150,7 @@ def _index(container: Any, key: Any) -> Any:
         if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < len(items):
             raise CELError(f"a list of {len(items)} has no item {key!r}")
         return items[key]
-    raise CELError(f"{_type(container)} has no items")
+    raise CELError(f"{type_of(container)} has no items")
 
 
 # --- functions --------------------------------------------------------------------------------------------------------
@@ -163,7 +164,7 @@ def _to_int(value: Any) -> int:
         raise CELError(f"int({value[:40]!r}): not an integer")
     if _number(value) and math.isfinite(value):
         return _in_range(int(value))
-    raise CELError(f"int() does not take {_type(value)}")
+    raise CELError(f"int() does not take {type_of(value)}")
 
 
 def _to_double(value: Any) -> float:
@@ -174,7 +175,7 @@ def _to_double(value: Any) -> float:
             return float(value)
         except ValueError:
             raise CELError(f"double({value[:40]!r}): not a number") from None
-    raise CELError(f"double() does not take {_type(value)}")
+    raise CELError(f"double() does not take {type_of(value)}")
 
 
 def _to_bool(value: Any) -> bool:
@@ -190,13 +191,13 @@ def _to_bool(value: Any) -> bool:
 def _size(value: Any) -> int:
     if isinstance(value, str | list | dict):
         return len(cast("str", value))
-    raise CELError(f"size() does not take {_type(value)}")
+    raise CELError(f"size() does not take {type_of(value)}")
 
 
 def _parse_json(value: Any) -> Any:
     """KFP's own function for selectors over loop items and struct fields."""
     if not isinstance(value, str):
-        raise CELError(f"parseJson() takes text, not {_type(value)}")
+        raise CELError(f"parseJson() takes text, not {type_of(value)}")
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
@@ -272,7 +273,7 @@ def _chain(operands: list[Evaluate], decisive: bool) -> Evaluate:
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise CELError(f"a bool is needed, not {_type(value)}")
+        raise CELError(f"a bool is needed, not {type_of(value)}")
     return value
 
 
@@ -287,6 +288,9 @@ _TOKEN = re.compile(
     |(?P<mark>&&|\|\||[=!<>]=|[-+*/%<>!?:.,()\[\]{}])""",
     re.VERBOSE | re.DOTALL,
 )
+_QUOTED = re.compile(r"'(inputs\.parameter_values\['[^'\\\n]*'\]|int\(inputs\.parameter_values\['[^'\\\n]*'\]\))'")
+"""KFP's compiler puts an operand that is not text into quotes where it is compared with text.  No expression has a name
+right after a text, so that this can only mean `string(...)`, which is what the source says."""
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL)
 _PLAIN_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
@@ -468,6 +472,13 @@ def _tokens(text: str) -> list[_Token]:
     tokens: list[_Token] = []
     at = 0
     while at < len(text):
+        quoted = _QUOTED.match(text, at)
+        if quoted:
+            tokens.extend((_Token("name", "string", at + 1), _Token("mark", "(", at + 1)))
+            tokens.extend(each._replace(column=each.column + at + 1) for each in _tokens(quoted[1])[:-1])
+            tokens.append(_Token("mark", ")", quoted.end()))
+            at = quoted.end()
+            continue
         found = _TOKEN.match(text, at)
         if not found:
             raise CELError(f"{text[at]!r} is not expected at column {at + 1}")

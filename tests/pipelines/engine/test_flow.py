@@ -94,14 +94,57 @@ def test_a_condition_that_is_false_skips_the_task_and_what_needs_it() -> None:
     assert reasons["more"] == Reason.UPSTREAM_SKIPPED
 
 
-def test_a_condition_that_has_no_value_fails_the_task_and_says_why() -> None:
-    document = leaves("a", "b").document(
-        {"a": task("a"), "b": task("b", x=Out("a"), when="int(inputs.parameter_values['x']) > 3")}
-    )
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        (
+            "int(inputs.parameter_values['x']) > 3",
+            """has no value: int('many'): not an integer, where x is "many" (string)""",
+        ),
+        (
+            "inputs.parameter_values['x'] > inputs.parameter_values['n']",
+            """has no value: string > int has no meaning, where x is "many" (string) and n is 7 (int)""",
+        ),
+        (
+            "inputs.parameter_values['away'] == ''",
+            "has no value: there is no key 'away', where away has no value",
+        ),
+        ("inputs.parameter_values.n", "is 7, not true or false, where n is 7 (int)"),
+        ("1 + 1", "is 2, not true or false"),
+    ],
+)
+def test_a_condition_that_has_no_value_fails_the_task_and_says_why(condition: str, why: str) -> None:
+    pipeline = leaves("a").leaf("b", {"x": "STRING", "n": "NUMBER_INTEGER"})
+    document = pipeline.document({"a": task("a"), "b": task("b", x=Out("a"), n=7, when=condition)})
     harness = Harness(document, {"a": "many"}).to_end()
     assert harness.state == "FAILED"
     assert harness.run.error["task"] == "b"
-    assert "task 'b': condition: int('many'): not an integer" in harness.run.error["message"]
+    assert harness.run.error["message"] == f"task 'b': the condition {condition} {why}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "condition", "holds"),
+    [
+        ("STRING", "foo", "inputs.parameter_values['x'] == 'foo'", True),
+        ("STRING", 7, "inputs.parameter_values['x'] == '7'", True),
+        ("STRING", True, "inputs.parameter_values['x'] == 'true'", True),
+        ("NUMBER_INTEGER", 7, "int(inputs.parameter_values['x']) > 5", True),
+        ("NUMBER_INTEGER", 7, "double(int(inputs.parameter_values['x'])) > 6.5", True),
+        ("NUMBER_INTEGER", 7, "'int(inputs.parameter_values['x'])' == '7'", True),
+        ("NUMBER_INTEGER", 7, "inputs.parameter_values['x'] == '7'", False),
+        ("NUMBER_DOUBLE", 7, "inputs.parameter_values['x'] == double(7)", True),
+        ("BOOLEAN", False, "inputs.parameter_values['x'] == false", True),
+        ("BOOLEAN", True, "!(inputs.parameter_values['x'] == true)", False),
+        ("STRING?", None, "inputs.parameter_values['x'] == 'foo'", False),
+        ("STRING?", None, "inputs.parameter_values['x'] != 'foo'", True),
+    ],
+)
+def test_conditions_as_kfp_writes_them(kind: str, value: Any, condition: str, holds: bool) -> None:
+    pipeline = leaves("a").dag("if", {"a": task("a")}, {"x": kind})
+    document = pipeline.document({"if": task("if", x=Outer("x"), when=condition)}, {"x": kind})
+    harness = Harness(document, arguments={"x": value}).to_end()
+    assert harness.state == "SUCCEEDED"
+    assert (harness.phases["if"] == "SUCCEEDED") == holds
 
 
 def branches(kind: str) -> Pipeline:

@@ -8,6 +8,7 @@ is `Unresolvable`, which names the task and the input.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, cast
 
 from wherry.errors import WherryError
@@ -119,12 +120,29 @@ def condition_holds(view: View, dag: Dag, task: TaskPlan) -> bool:
     try:
         value = task.condition.evaluate({"inputs": inputs})
     except cel.CELError as error:
-        raise Unresolvable(f"task {task.name!r}: condition: {error.message} in: {task.condition.text}") from None
+        fault = f"task {task.name!r}: the condition {task.condition.text} has no value: {error.message}"
+        raise Unresolvable(fault + _where(task.condition, parameters)) from None
     if not isinstance(value, bool):
-        raise Unresolvable(
-            f"task {task.name!r}: the condition is {value_text(value)}, not a bool: {task.condition.text}"
+        fault = (
+            f"task {task.name!r}: the condition {task.condition.text} is {value_text(value)[:80]}, not true or false"
         )
+        raise Unresolvable(fault + _where(task.condition, parameters))
     return value
+
+
+_NAMED = re.compile(r"""parameter_values(?:\.(\w+)|\[\s*(?:'([^']*)'|"([^"]*)")\s*\])""")
+
+
+def _where(condition: cel.Expression, parameters: dict[str, Any]) -> str:
+    """`, where a is 3 (int) and b is "x" (string)`: the values of the parameters that a condition names."""
+    names = dict.fromkeys(found[1] or found[2] or found[3] for found in _NAMED.finditer(condition.text))
+    known = [
+        f"{name} is {json.dumps(parameters[name])[:80]} ({cel.type_of(parameters[name])})"
+        if name in parameters
+        else f"{name} has no value"
+        for name in names
+    ]
+    return f", where {' and '.join(known)}" if known else ""
 
 
 def root_inputs(view: View) -> dict[str, Any]:
