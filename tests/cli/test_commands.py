@@ -345,3 +345,15 @@ def test_doctor_looks_and_changes_nothing(wherry: Wherry, tmp_path: Path) -> Non
     assert not (tmp_path / "home").exists()
     (tmp_path / "home").write_text("in the way")
     assert wherry("doctor").code == 1
+
+
+def test_graph_draws_in_the_terminal_and_as_svg(wherry: Wherry, tmp_path: Path) -> None:
+    shown = wherry("graph", "hello.py")
+    assert shown.code == 0, shown.err
+    assert shown.out.splitlines() == ["greeting", "", "╭───────╮", "│ hello │", "╰───────╯"]
+    assert wherry("graph", "hello.py", "-o", "out.svg").code == 0
+    picture = (tmp_path / "work" / "out.svg").read_text()
+    assert picture == wherry("graph", "hello.py", "-o", "-").out
+    assert "<title id=" in picture
+    refused = wherry("graph", "hello.py", "-o", "out.png")
+    assert (refused.code, "must end in .svg" in refused.err) == (2, True)

@@ -31,6 +31,7 @@ class Command(NamedTuple):
 TABLE: dict[str, Command] = {
     "run": Command("wherry.cli.run:run", "Run a pipeline."),
     "compile": Command("wherry.cli.compile:compile_", "Compile a pipeline to KFP PipelineSpec IR."),
+    "graph": Command("wherry.cli.graph:graph", "Draw a pipeline: in the terminal, or as SVG."),
     "ls": Command("wherry.cli.runs:ls", "List runs, newest first."),
     "show": Command("wherry.cli.show:show", "Show a run: its tasks, their states, inputs, outputs and metrics."),
     "logs": Command("wherry.cli.logs:logs", "Print what a run's tasks wrote."),
