@@ -15,7 +15,11 @@ from hypothesis import strategies as st
 from wherry.ir import yaml
 
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
@@ -52,7 +56,7 @@ def test_documents_are_read_as_pyyaml_reads_them(conformance: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1", 1), ("0x10", 16), ("010", 8), ("1_000", 1000), ("1.5", 1.5), ("1e3", "1e3"), (".inf", float("inf")),
+        ("1", 1), ("0x10", 16), ("010", 8), ("1_000", 1000), ("1.5", 1.5), ("1e3", "1e3"),
         ("yes", True), ("off", False), ("~", None), ("null", None), ("'1'", "1"), ('"\\u00e9"', "é"),
         ("2.1.0", "2.1.0"),
         ("2026-01-01", "2026-01-01"), ("=", "="), ("!!str 1", "1"), ("", None),
@@ -92,6 +96,15 @@ _BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in itert
         ("a: [1", "not valid YAML at line"),
         ("a: \x01", "not valid YAML"),
         ("a: " + "9" * 5000, "is not a number we can read at line 1, column 4"),
+        ("a: 0x" + "f" * 5000, "is not a number that a document can hold at line 1, column 4"),
+        ("a: .nan", ".nan is not a number that a document can hold at line 1, column 4"),
+        ("a: -.inf", "-.inf is not a number that a document can hold"),
+        ("a: 1.0e+999", "1.0e+999 is not a number that a document can hold"),
+        ('{"a": NaN}', "NaN is not a number that a document can hold"),
+        ('{"a": 1e999}', "1e999 is not a number that a document can hold"),
+        ('{"a": ' + "9" * 5000 + "}", "an integer with more digits than we read"),
+        ('{"a": "\\ud800"}', "half of a character: \\ud800 without its other half"),
+        ('a: "\\ud800"', "not valid YAML at line 1, column 7"),
         (b"\xff\xfe\xff", "is not UTF-8: byte 0 is 0xff"),
         (b"x" * ((64 << 20) + 1), "64 MiB; more than 64 MiB is refused"),
     ],
@@ -103,3 +116,11 @@ def test_hostile_and_broken_texts_are_refused_at_once(text: Any, message: str) -
         yaml.load_all(text)
     assert message in str(error.value)
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", {"\udfff": 1}, 10**5000, object()], ids=["half", "key", "digits", "object"]
+)
+def test_what_no_document_can_hold_is_not_written(value: object) -> None:
+    with pytest.raises(yaml.YAMLError):
+        yaml.dump({"a": value})

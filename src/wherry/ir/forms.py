@@ -73,12 +73,13 @@ def rooted(pipeline: Any) -> Any:
     """A pipeline whose root is a component with an executor, as a pipeline with one task; others as they are."""
     root: Any = _mapping(_mapping(pipeline).get("root"))
     label = root.get("executorLabel")
-    components: Any = _mapping(_mapping(pipeline).get("components", {}))
-    if not isinstance(label, str) or not label or "dag" in root:
+    components: Any = _mapping(pipeline).get("components", {})
+    if not isinstance(label, str) or not label or "dag" in root or not isinstance(components, dict):
         return pipeline
+    known = _mapping(components)
     task = _name(label)
     component = f"comp-{task}"
-    while component in components:
+    while component in known:
         component += "-1"
     given, made = _definitions(root, "inputDefinitions"), _definitions(root, "outputDefinitions")
     dag: Document = {
@@ -104,7 +105,7 @@ def rooted(pipeline: Any) -> Any:
     }
     whole: Document = pipeline
     interface: Document = {key: root[key] for key in ("inputDefinitions", "outputDefinitions") if key in root}
-    return {**whole, "components": {**components, component: root}, "root": {**interface, "dag": dag}}
+    return {**whole, "components": {**known, component: root}, "root": {**interface, "dag": dag}}
 
 
 def _definitions(component: Document, kind: str) -> tuple[list[Any], list[Any]]:

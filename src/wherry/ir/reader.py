@@ -128,6 +128,9 @@ def _fails(value: Any, kind: Any, message: str) -> bool:
     return False
 
 
+_BITS = 1023  # larger numbers are no doubles
+
+
 def _check_values(value: Any) -> None:
     """Plain values may come from anywhere: what no JSON can hold is refused, and their nesting is bounded, without
     recursion."""
@@ -147,6 +150,8 @@ def _check_values(value: Any) -> None:
                     deeper.append(child)
                 elif kind is float and not math.isfinite(child):
                     raise IRError(f"{_where(value, child)}: {child} is not a number that JSON has")
+                elif kind is int and child.bit_length() > _BITS:
+                    raise IRError(f"{_where(value, child)}: the number is larger than a double can be")
                 elif kind is str and not (child.isascii() or _is_text(child)):
                     raise IRError(f"{_where(value, child)}: the text has half of a character (a lone surrogate)")
         if not deeper:

@@ -8,6 +8,8 @@ recurse, or work for longer than its size explains.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +22,7 @@ from wherry.ir.yaml_writer import write
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _IMPLICIT: dict[str, Any] = yaml.SafeLoader.yaml_implicit_resolvers  # by first character
 _TAG = "tag:yaml.org,2002:"
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _MEMO_CHARS = 64  # plain scalars up to this length are resolved once a document
 
 
@@ -42,11 +45,9 @@ def load_all(text: bytes | str) -> list[Any]:
             raise YAMLError(f"the document is not UTF-8: byte {error.start} is {text[error.start]:#04x}") from None
     if text.lstrip()[:1] == "{":
         try:
-            return [json.loads(text, object_pairs_hook=_unique)]
+            return [_json(text)]
         except json.JSONDecodeError:
             pass  # flow-style YAML also begins with a brace; its own error is the better one
-        except RecursionError:
-            raise YAMLError(f"the document nests deeper than {MAX_DEPTH} levels") from None
     reader = _Loader(text)
     try:
         return list(_documents(reader))
@@ -60,17 +61,50 @@ def load_all(text: bytes | str) -> list[Any]:
 
 
 def dump(value: Any) -> str:
-    """`value` as YAML in KFP's style: keys sorted, block style."""
-    return write(value)
+    """`value` as YAML in KFP's style: keys sorted, block style.  Raises YAMLError for what no document can hold."""
+    try:
+        return write(value)
+    except UnicodeEncodeError as error:
+        raise _half(error) from None
+    except (RecursionError, yaml.YAMLError, ValueError) as error:
+        raise YAMLError(f"the document cannot be written: {error}") from None
 
 
 def dump_all(values: list[Any]) -> str:
     """Several documents, as a pipeline with its platform spec has."""
-    return "---\n".join(map(write, values))
+    return "---\n".join(map(dump, values))
+
+
+def _half(error: UnicodeEncodeError) -> YAMLError:
+    half = ord(error.object[error.start])
+    return YAMLError(f"the document has half of a character: \\u{half:04x} without its other half")
 
 
 def _at(mark: Any) -> str:
     return f" at line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _json(text: str) -> Any:
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite)
+        if _HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise YAMLError(f"the document nests deeper than {MAX_DEPTH} levels") from None
+    except UnicodeEncodeError as error:
+        raise _half(error) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python's own bound on the digits of an integer
+        raise YAMLError("the document has an integer with more digits than we read") from None
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise YAMLError(f"{text[:40]} is not a number that a document can hold")
+    return number
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -170,6 +204,9 @@ def _plain(event: Any, reader: Any) -> Any:
     if tag == "merge":
         raise YAMLError(f"merge keys are not taken{_at(event.start_mark)}")
     try:
-        return reader.construct_object(yaml.ScalarNode(_TAG + tag, text, event.start_mark))
+        value = reader.construct_object(yaml.ScalarNode(_TAG + tag, text, event.start_mark))
     except ValueError:
         raise YAMLError(f"{text[:40]!r} is not a number we can read{_at(event.start_mark)}") from None
+    if (type(value) is float and not math.isfinite(value)) or (type(value) is int and value.bit_length() > 1023):
+        raise YAMLError(f"{text[:40]} is not a number that a document can hold{_at(event.start_mark)}")
+    return value
