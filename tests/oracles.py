@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "oracles"
 
-KFP = ["kfp==2.17.0"]
+KFP = ["kfp==2.17.0", "kfp-kubernetes==2.17.0"]
 METAFLOW = ["metaflow==2.19.39"]
 DAGSTER = ["dagster==1.13.29"]
 

@@ -23,6 +23,7 @@ from tests.compiler.outcomes import outcomes
 import wherry.compiler
 import wherry.components
 import wherry.dsl
+import wherry.dsl.kubernetes
 from wherry.dsl import source
 from wherry.runtime import artifact_types
 
@@ -39,6 +40,7 @@ def kfp_names() -> Iterator[None]:
         "kfp.dsl": wherry.dsl,
         "kfp.compiler": wherry.compiler,
         "kfp.components": wherry.components,
+        "kfp.kubernetes": wherry.dsl.kubernetes,
         "kfp.dsl.types": types.ModuleType("kfp.dsl.types"),
         "kfp.dsl.types.artifact_types": artifact_types,
     }
@@ -46,6 +48,7 @@ def kfp_names() -> Iterator[None]:
         dsl=wherry.dsl,
         compiler=wherry.compiler,
         components=wherry.components,
+        kubernetes=wherry.dsl.kubernetes,
         __version__=source.KFP_VERSION,
         __path__=[],
     )

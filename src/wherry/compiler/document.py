@@ -7,7 +7,7 @@ Each task gets a component and an executor of its own.  Invariant: time grows wi
 from __future__ import annotations
 
 from wherry._version import __version__
-from wherry.compiler import definitions, executors, merging, names, tasks, types
+from wherry.compiler import definitions, executors, merging, names, platforms, tasks, types
 from wherry.compiler.channels import PipelineArtifactChannel, PipelineChannel, channel_of
 from wherry.compiler.crossing import Crossing
 from wherry.compiler.dependencies import dependencies
@@ -178,6 +178,9 @@ class _Assembly:
             self._executors[label] = {"importer": executors.importer(task, implementation)}
         elif task.container_spec is not None:
             self._executors[label] = {"container": executors.container(task, task.container_spec)}
+            for platform, settings in platforms.of_task(task, scope).items():
+                deployment = self._platforms.setdefault(platform, {}).setdefault("deploymentSpec", {})
+                deployment.setdefault("executors", {})[label] = settings
         return component
 
     def _definitions_of(self, spec: ComponentSpec) -> Document:
