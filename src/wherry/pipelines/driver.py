@@ -29,17 +29,19 @@ from wherry.pipelines.engine.model import (
     Event,
     Failed,
     Retry,
+    RunState,
     Start,
     Started,
     Succeeded,
 )
 from wherry.pipelines.flights import INCARNATION_LIMIT, Flight, Item, LiveRun, LostPod, Notice, Stage
-from wherry.pipelines.launching import Launcher
+from wherry.pipelines.launching import Launcher, workspace_of
 from wherry.pipelines.ledger import NO_FACTS, RUN_FINAL, Batch, Facts
 from wherry.pipelines.pods import SELECTOR, Identity, attempt_of, pod_name
 from wherry.pipelines.recovery import Recovered, recover
 from wherry.pipelines.tracking import PAUSE_S, Timers, Tracker
 from wherry.pipelines.verdicts import vanished
+from wherry.pipelines.workspace import claim_name
 from wherry.seams import Clock
 from wherry.storage import runs
 from wherry.storage.artifacts import ArtifactStore, attempt_root
@@ -284,6 +286,8 @@ class Driver:
             self._stop(flight)
         for live in cycle.over:
             self._drop(live)
+            if live.engine.state is RunState.SUCCEEDED and workspace_of(live) is not None:
+                self.spawn(self._discard_workspace(live))
         for live in cycle.lives:
             live.tell()
         self._fill()
@@ -417,6 +421,16 @@ class Driver:
                 await self._kube.delete(PODS, name, namespace, grace_period_s=0)
             except NotFound:
                 return
+            except (KubeError, StorageError):
+                await asyncio.sleep(self._pause_s)
+            else:
+                return
+
+    async def _discard_workspace(self, live: LiveRun) -> None:
+        """The workspace of a run that succeeded goes; one that failed keeps it for its retry."""
+        while True:
+            try:
+                await self._launcher.discard_workspace(claim_name(live.info.resource_name), live.info.namespace)
             except (KubeError, StorageError):
                 await asyncio.sleep(self._pause_s)
             else:

@@ -6,11 +6,13 @@ an importer and a cache hit need no pod at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from wherry.errors import WherryError
-from wherry.kube.protocol import Kube
-from wherry.pipelines import caching, pods, templates
+from wherry.ir.spec import Workspace
+from wherry.kube.protocol import Kube, Object
+from wherry.pipelines import caching, pods, templates, workspace
+from wherry.pipelines.claims import OPERATIONS, Claims
 from wherry.pipelines.engine import Resolved, imported, resolve, resolve_value
 from wherry.pipelines.engine.model import Event, Outputs, Succeeded
 from wherry.pipelines.engine.state import Dag
@@ -25,14 +27,20 @@ class ImportRefused(WherryError):
     """An importer's uri leads nowhere."""
 
 
+class WorkspaceMissing(WherryError):
+    """A task uses the workspace of a pipeline that has none."""
+
+
 Identify = Callable[[str, EnvRequest | None], Awaitable[str]]
 """The identity of an image's environment, for cache keys: `(image, what the annotation asks for)`."""
 Advise = Callable[[str, EnvRequest | None], str | None]
+Lacking = Callable[[Object], Sequence[str]]
+"""What a pod asks for that means nothing where it runs, as sentences for the user."""
 
 
 class Launcher:
     """Makes pods.  `identify` names an image's environment by content, for cache keys; `advise` has a sentence for the
-    user where an image means something that the user may not expect."""
+    user where an image means something that the user may not expect, `lacking` has some where a pod asks in vain."""
 
     def __init__(
         self,
@@ -41,12 +49,15 @@ class Launcher:
         store: ArtifactStore,
         identify: Identify,
         advise: Advise,
+        lacking: Lacking,
     ) -> None:
         self._db = db
         self._kube = kube
         self._store = store
         self._identify = identify
         self._advise = advise
+        self._lacking = lacking
+        self._claims = Claims(db, kube, store)
 
     async def launch(self, flight: Flight, tell: Callable[[Notice], None]) -> Event | None:
         """Make the flight's pod; returns None, or the attempt's success when it needs no pod.
@@ -58,6 +69,8 @@ class Launcher:
         resolved = resolve(live.engine, flight.path)
         if resolved.kind == "importer":
             return Succeeded(flight.path, flight.attempt, await self._imported(resolved))
+        if resolved.container.image in OPERATIONS:
+            return await self._claims.operate(flight, resolved, tell)
         template = self._template(live, resolved, tell)
         inputs = Inputs(
             resolved.parameters,
@@ -65,8 +78,10 @@ class Launcher:
             resolved.env,
             resolved.resources,
             lambda spec: resolve_value(live.engine, flight.path, spec),
+            self._workspace_of(live, resolved),
+            resolved.component.task_config_passthroughs,
         )
-        if resolved.caching:
+        if resolved.caching and (resolved.cache_key or not inputs.workspace):
             key = await self._key(live, template, inputs, resolved.cache_key)
             flight.cache_key = key
             if key is not None and live.options.cache:
@@ -85,8 +100,31 @@ class Launcher:
         )
         for upload in built.uploads:
             await self._upload(live, upload)
+        asked = workspace_of(live)
+        if asked is not None and inputs.workspace:
+            await self._claims.make_workspace(live.info, asked)
+        if template.platform is not None:
+            for sentence in self._lacking(built.pod):
+                tell(Notice(sentence, "NotApplicable"))
         await self._kube.create(built.pod)
         return None
+
+    async def discard_workspace(self, name: str, namespace: str) -> None:
+        """Delete the workspace of a run that is over for good, if it has one.  Raises KubeError, StorageError."""
+        await self._claims.discard_workspace(name, namespace)
+
+    def _workspace_of(self, live: LiveRun, resolved: Resolved) -> str:
+        """The claim of the run's workspace, when the task uses it; else ""."""
+        if workspace_of(live) is None:
+            if workspace.asked_for(resolved.container, resolved.task):
+                raise WorkspaceMissing(
+                    f"the task {resolved.display_name!r} uses the workspace, but the pipeline has none",
+                    hint="Give it one: @dsl.pipeline(pipeline_config=dsl.PipelineConfig(workspace=...)).",
+                )
+            return ""
+        if workspace.mentioned(resolved.container, resolved.parameters, resolved.artifacts):
+            return workspace.claim_name(live.info.resource_name)
+        return ""
 
     def _template(self, live: LiveRun, resolved: Resolved, tell: Callable[[Notice], None]) -> Template:
         image = resolved.image
@@ -137,6 +175,13 @@ class Launcher:
                         " which is neither an absolute path nor a uri"
                     )
         return outputs
+
+
+def workspace_of(live: LiveRun) -> Workspace | None:
+    """The workspace that the run's pipeline asks for."""
+    platform = live.engine.plan.document.platform
+    kubernetes = platform.platforms.kubernetes if platform is not None else None
+    return kubernetes.pipeline_config.workspace if kubernetes is not None else None
 
 
 def _needed(live: LiveRun, resolved: Resolved) -> list[str]:

@@ -18,12 +18,12 @@ from wherry.errors import UsageError, WherryError
 from wherry.ir import Document
 from wherry.kube.errors import BadRequest, NotFound
 from wherry.kube.protocol import Kube
-from wherry.pipelines import removal, submission, views
+from wherry.pipelines import removal, submission, views, workspace
 from wherry.pipelines.driver import LOG_NAME, Driver
 from wherry.pipelines.engine.model import RunInfo, RunState
-from wherry.pipelines.flights import LiveRun, SubmitOptions
+from wherry.pipelines.flights import LiveRun, Notice, SubmitOptions
 from wherry.pipelines.inspection import Inspector
-from wherry.pipelines.launching import Advise, Identify, Launcher
+from wherry.pipelines.launching import Advise, Identify, Lacking, Launcher
 from wherry.pipelines.ledger import to_json
 from wherry.pipelines.pods import Identity, pod_name
 from wherry.pipelines.recovery import deadline_of, recover
@@ -47,8 +47,8 @@ class NoSuchRun(UsageError):
 class Pipelines:
     """All runs of one database.  `async with`: entering takes up unfinished runs, leaving lets their pods go on.
 
-    `window` is how many pods may exist at once; `advise` has a sentence for the user about an image, or None; `home`
-    tells homes apart that share a cluster (made when empty).
+    `window` is how many pods may exist at once; `advise` has a sentence for the user about an image, or None,
+    `lacking` some about what a pod asks for in vain; `home` tells homes apart that share a cluster (made when empty).
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Pipelines:
         identify: Identify,
         window: int,
         advise: Advise = lambda image, request: None,
+        lacking: Lacking = lambda pod: (),
         home: str = "",
         timers: Timers | None = None,
         pause_s: float = PAUSE_S,
@@ -71,7 +72,7 @@ class Pipelines:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._launcher = Launcher(db, kube, store, identify, advise)
+        self._launcher = Launcher(db, kube, store, identify, advise, lacking)
         self._window = window
         self._home = home
         self._timers = timers
@@ -126,6 +127,7 @@ class Pipelines:
             return run_id
         now = self._clock.time()
         parsed = ir.from_builtins(document)
+        options, remark = submission.with_root(parsed, options, self._store)
         info = _info(parsed, run_id or self._ids.uuid(), name, options, self._store.root, now)
         engine = await submission.check(
             parsed, arguments=arguments, options=options, info=info, store=self._store, window=self._driver.window
@@ -159,6 +161,8 @@ class Pipelines:
         number = await self._db.write(insert)
         live = LiveRun(number, info, options, engine, root, deadline_s=deadline_of(parsed))
         self._driver.begin(live)
+        if remark:
+            self._driver.post(live, Notice(remark, "PipelineRoot"))
         return info.run_id
 
     async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]:
@@ -208,7 +212,7 @@ class Pipelines:
         row = await self._find(run)
         if row.state not in views.FINAL_RUN or row.id in self._driver.lives:
             raise UsageError(f"run {row.id} is {row.state}", hint=f"Cancel it first: wherry cancel {row.id[:8]}")
-        await removal.remove(self._db, self._store, row)
+        await self._remove(row)
 
     async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> list[str]:
         """Delete runs that are over: not the `keep` newest of them, and only those that ended `older_than_s` ago or
@@ -218,8 +222,12 @@ class Pipelines:
         chosen = [row for row in rows if row.id not in self._driver.lives]
         if not dry_run:
             for row in chosen:
-                await removal.remove(self._db, self._store, row)
+                await self._remove(row)
         return [row.id for row in chosen]
+
+    async def _remove(self, row: runs.RunRow) -> None:
+        await self._launcher.discard_workspace(workspace.claim_name(row.resource_name), row.namespace)
+        await removal.remove(self._db, self._store, row)
 
     async def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]:
         """What happened to the run after the event with the id `after`; with `follow` until the run is over."""

@@ -1,0 +1,218 @@
+"""CreatePVC, DeletePVC, mounted claims and workspaces: runs whose claims the driver makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wherry.kube.resources import PERSISTENTVOLUMECLAIMS
+from wherry.testing.scripted_node import Commit, Fail
+
+CACHED = {"cachingOptions": {"enableCache": True}}
+
+
+@pytest.fixture
+def disk(docs: Any) -> Any:
+    """A document: CreatePVC with the given inputs, a task that mounts what it made, DeletePVC when asked for."""
+
+    def make(*, delete: bool = False, mount: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
+        values = {"access_modes": ["ReadWriteOnce"], "size": "1Gi", **given}
+        types = {"access_modes": "LIST", "annotations": "STRUCT"}
+        inputs = {name: types.get(name, "STRING") for name in values}
+        create = docs.component(inputs, {"name": "STRING"}, executor="exec-c")
+        tasks = {
+            "createpvc": docs.task("comp-c", {n: docs.constant(v) for n, v in values.items()}, **CACHED),
+            "use": docs.task("comp-use", after=("createpvc",)),
+        }
+        components = {"comp-c": create, "comp-use": docs.component()}
+        executors = {"exec-c": {"container": {"image": "argostub/createpvc"}}}
+        if delete:
+            tasks["deletepvc"] = docs.task("comp-d", {"pvc_name": docs.output("createpvc", "name")}, after=("use",))
+            components["comp-d"] = docs.component({"pvc_name": "STRING"}, executor="exec-d")
+            executors["exec-d"] = {"container": {"image": "argostub/deletepvc"}}
+        mounted = mount or {"pvcNameParameter": docs.output("createpvc", "name")}
+        platform = {"exec-any": {"pvcMount": [{"mountPath": "/data", **mounted}]}}
+        return {
+            "pipeline_spec": docs.document(tasks, components, executors=executors),
+            "platform_spec": {"platforms": {"kubernetes": {"deploymentSpec": {"executors": platform}}}},
+        }
+
+    return make
+
+
+async def claims(lab: Any) -> list[Any]:
+    return (await lab.kube.list(PERSISTENTVOLUMECLAIMS, "default")).items
+
+
+def remember(lab: Any) -> list[Any]:
+    """The volumes of the pods that run from now on."""
+    seen: list[Any] = []
+    script = lab.node.script
+
+    def told(task: Any) -> Any:
+        seen.append(task.pod["spec"].get("volumes"))
+        return script(task)
+
+    lab.node.script = told
+    return seen
+
+
+def test_a_claim_is_made_mounted_and_deleted_without_a_pod_of_its_own(lab: Any, go: Any, disk: Any) -> None:
+    volumes = remember(lab)
+
+    async def main() -> Any:
+        kept = await lab.run(disk(pvc_name_suffix="-disk", annotations={"a": "b"}, storage_class_name="fast"))
+        (claim,) = await claims(lab)
+        gone = await lab.run(disk(pvc_name_suffix="-disk", delete=True))
+        return kept, claim, gone, await claims(lab)
+
+    kept, claim, gone, left = go(main)
+    assert (kept["state"], gone["state"]) == ("SUCCEEDED", "SUCCEEDED")
+    name = claim["metadata"]["name"]
+    assert name.endswith("-disk")
+    assert claim["metadata"]["annotations"]["a"] == "b"
+    assert claim["spec"]["storageClassName"] == "fast"
+    assert kept["tasks"]["createpvc"]["outputs"]["parameters"] == {"name": name}
+    assert volumes[0] == [{"name": name, "persistentVolumeClaim": {"claimName": name}}]
+    assert len(volumes) == 2
+    assert [each["metadata"].get("deletionTimestamp") is None for each in left] == [True, False]
+
+
+def test_a_claim_with_a_name_is_taken_over_while_it_is_there(lab: Any, go: Any, disk: Any) -> None:
+    async def main() -> Any:
+        first = await lab.run(disk(pvc_name="disk"))
+        second = await lab.run(disk(pvc_name="disk"))
+        other = await lab.run(disk(pvc_name="disk", size="2Gi"))
+        (claim,) = await claims(lab)
+        await lab.kube.patch(PERSISTENTVOLUMECLAIMS, "disk", "default", {"metadata": {"finalizers": []}})
+        await lab.kube.delete(PERSISTENTVOLUMECLAIMS, "disk", "default")
+        return first, second, other, claim, await lab.run(disk(pvc_name="disk"))
+
+    first, second, other, claim, again = go(main)
+    phases = [run["tasks"]["createpvc"]["phase"] for run in (first, second, again)]
+    assert phases == ["SUCCEEDED", "CACHED", "SUCCEEDED"]
+    assert claim["spec"]["storageClassName"] == "standard"
+    assert other["state"] == "FAILED"
+    assert "there is a claim disk already" in other["tasks"]["createpvc"]["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"pvc_name": "a", "pvc_name_suffix": "b"}, "not both"),
+        ({"pvc_name": "Not_A_Name"}, "Not_A_Name"),
+        ({"access_modes": ["Sometimes"]}, "spec.accessModes"),
+        ({"size": "big"}, "spec.resources[storage]"),
+    ],
+)
+def test_a_claim_that_cannot_be_made_fails_its_task_and_says_why(
+    lab: Any, go: Any, disk: Any, given: dict[str, Any], message: str
+) -> None:
+    view = go(lambda: lab.run(disk(**given)))
+    assert view["state"] == "FAILED"
+    assert message in view["tasks"]["createpvc"]["error"]["message"]
+
+
+def test_deleting_what_is_gone_is_said_and_no_failure(lab: Any, go: Any, docs: Any) -> None:
+    document = docs.document(
+        {"t": docs.task("comp-d", {"pvc_name": docs.constant("nothing")})},
+        {"comp-d": docs.component({"pvc_name": "STRING"}, executor="exec-d")},
+        executors={"exec-d": {"container": {"image": "argostub/deletepvc"}}},
+    )
+
+    async def main() -> Any:
+        async with lab.serving() as pipelines:
+            run = await pipelines.submit(document, arguments={})
+            events = [event async for event in pipelines.events(run)]
+            return events, await lab.finish(pipelines, run)
+
+    events, view = go(main)
+    assert view["state"] == "SUCCEEDED"
+    assert any("nothing was gone already" in (event.get("message") or "") for event in events)
+
+
+@pytest.mark.parametrize(
+    ("mount", "claim"),
+    [
+        ({"constant": "disk"}, "disk"),
+        ({"pvcNameParameter": {"runtimeValue": {"constant": "disk"}}, "subPath": "a/b"}, "disk"),
+        ({"taskOutputParameter": {"producerTask": "createpvc", "outputParameterKey": "name"}}, "made"),
+    ],
+)
+def test_every_way_of_naming_a_claim(lab: Any, go: Any, disk: Any, mount: dict[str, Any], claim: str) -> None:
+    volumes = remember(lab)
+    view = go(lambda: lab.run(disk(pvc_name="made", mount=mount)))
+    assert view["state"] == "SUCCEEDED"
+    assert volumes == [[{"name": claim, "persistentVolumeClaim": {"claimName": claim}}]]
+
+
+@pytest.fixture
+def shared(docs: Any) -> Any:
+    """A document: `write` is given the workspace's path, `read` a path in it, `apart` neither."""
+    path = docs.component({"path": "STRING"}, {"Output": "STRING"})
+    tasks = {
+        "write": docs.task("comp-path", {"path": docs.constant("{{$.workspace_path}}")}, **CACHED),
+        "read": docs.task("comp-path", {"path": docs.output("write")}, **CACHED),
+        "apart": docs.task("comp-none", after=("read",)),
+    }
+
+    def make(workspace: dict[str, Any] | None) -> dict[str, Any]:
+        config = {"pipelineConfig": {"workspace": workspace}} if workspace else {}
+        return {
+            "pipeline_spec": docs.document(tasks, {"comp-path": path, "comp-none": docs.component()}),
+            "platform_spec": {"platforms": {"kubernetes": config}},
+        }
+
+    return make
+
+
+SPACE = {"size": "2Gi", "kubernetes": {"pvcSpecPatch": {"accessModes": ["ReadWriteMany"], "storageClassName": "nfs"}}}
+
+
+def test_a_workspace_is_shared_by_the_tasks_that_mention_it(lab: Any, go: Any, shared: Any) -> None:
+    seen: dict[str, Any] = {}
+
+    def script(task: Any) -> Any:
+        seen[task.path] = task.pod["spec"]
+        return Commit({"Output": "/kfp-workspace/file"} if task.path != "apart" else {})
+
+    lab.node.script = script
+
+    async def main() -> Any:
+        first = await lab.run(shared(SPACE))
+        (claim,) = await claims(lab)
+        return first, claim, await lab.run(shared(SPACE))
+
+    first, claim, again = go(main)
+    assert (first["state"], again["state"]) == ("SUCCEEDED", "SUCCEEDED")
+    name = claim["metadata"]["name"]
+    assert name.endswith("-kfp-workspace")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert claim["spec"]["resources"] == {"requests": {"storage": "2Gi"}}
+    assert "deletionTimestamp" in claim["metadata"], "a run that succeeded leaves no workspace"
+    assert seen["write"]["containers"][0]["volumeMounts"] == [{"name": "kfp-workspace", "mountPath": "/kfp-workspace"}]
+    assert "volumes" in seen["read"]
+    assert "volumes" not in seen["apart"]
+    assert again["tasks"]["write"]["phase"] == "SUCCEEDED", "what writes to a workspace is not taken from the cache"
+
+
+def test_a_workspace_stays_for_the_retry_and_goes_with_the_run(lab: Any, go: Any, shared: Any) -> None:
+    lab.node.script = lambda task: Fail() if task.path == "read" else Commit({"Output": "/kfp-workspace/file"})
+
+    async def main() -> Any:
+        failed = await lab.run(shared(SPACE))
+        (kept,) = await claims(lab)
+        async with lab.serving() as pipelines:
+            await pipelines.delete(failed["id"])
+        return kept, await claims(lab)
+
+    kept, left = go(main)
+    assert "deletionTimestamp" not in kept["metadata"]
+    assert all("deletionTimestamp" in each["metadata"] for each in left)
+
+
+def test_the_workspace_of_a_pipeline_without_one_is_missed_by_name(lab: Any, go: Any, shared: Any) -> None:
+    view = go(lambda: lab.run(shared(None)))
+    assert view["state"] == "FAILED"
+    assert "uses the workspace, but the pipeline has none" in view["tasks"]["write"]["error"]["message"]
