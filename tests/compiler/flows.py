@@ -5,13 +5,17 @@ Used by the tests of this folder.  kfp compiles a folder once; its answers are k
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,9 +95,31 @@ def by_kfp(folder: Path) -> dict[str, Any]:
 
 
 def normalised(documents: list[Any]) -> list[Any]:
-    """Documents without what may differ: the version of the SDK."""
+    """Documents without what may differ: the version of the SDK, and how embedded files are packed."""
     pipeline, platform = documents
-    return [{key: value for key, value in pipeline.items() if key != "sdkVersion"}, platform]
+    return [_unpacked({key: value for key, value in pipeline.items() if key != "sdkVersion"}), platform]
+
+
+def _unpacked(value: Any) -> Any:
+    """The value with embedded archives as what is in them, and the program that executes a notebook as its name.
+
+    kfp puts the time and the owner into its archives; the program is not kfp's (docs/compatibility.md).
+    """
+    if isinstance(value, dict):
+        return {key: _unpacked(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_unpacked(one) for one in value]
+    if not isinstance(value, str) or "__KFP_EMBEDDED_ARCHIVE_B64" not in value:
+        return value
+    text = re.sub(r"(?<=__KFP_EMBEDDED_ARCHIVE_B64 = ')[^']+", lambda found: _members(found[0]), value)
+    return re.sub(r"(?s)(__KFP_NOTEBOOK_REL_PATH = '[^']+'\n).*\ndsl\.run_notebook = \w+\n", r"\1<program>\n", text)
+
+
+def _members(archive: str) -> str:
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(archive)), mode="r:gz") as tar:
+        found = sorted(tar.getmembers(), key=lambda member: member.name)
+        files = {member.name: tar.extractfile(member) for member in found}
+        return json.dumps({name: file.read().decode() if file else None for name, file in files.items()})
 
 
 def inlined(pipeline: dict[str, Any]) -> Any:

@@ -14,7 +14,16 @@ from wherry.dsl.importers import importer
 from wherry.dsl.pipelines import pipeline
 from wherry.dsl.python_component import component
 from wherry.dsl.task import PipelineTask
-from wherry.runtime.annotations import EmbeddedInput, Input, InputPath, Output, OutputPath
+from wherry.runtime.annotations import (
+    EmbeddedAnnotation,
+    EmbeddedInput,
+    Input,
+    InputAnnotation,
+    InputPath,
+    Output,
+    OutputAnnotation,
+    OutputPath,
+)
 from wherry.runtime.artifact_types import (
     HTML,
     Artifact,
@@ -44,9 +53,11 @@ from wherry.runtime.task_final_status import PipelineTaskFinalStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Annotated, Any, TypeVar
 
+    from wherry.dsl.notebooks import notebook_component, run_notebook
     from wherry.dsl.task_config import TaskConfigField, TaskConfigPassthrough
+    from wherry.dsl.types.type_annotations import T
 
 __all__ = [
     "HTML",
@@ -61,6 +72,7 @@ __all__ = [
     "PIPELINE_TASK_ID_PLACEHOLDER",
     "PIPELINE_TASK_NAME_PLACEHOLDER",
     "WORKSPACE_PATH_PLACEHOLDER",
+    "Annotated",
     "Artifact",
     "BaseComponent",
     "ClassificationMetrics",
@@ -71,12 +83,14 @@ __all__ = [
     "Dataset",
     "Elif",
     "Else",
+    "EmbeddedAnnotation",
     "EmbeddedInput",
     "ExitHandler",
     "If",
     "IfPresentPlaceholder",
     "InconsistentTypeException",
     "Input",
+    "InputAnnotation",
     "InputPath",
     "InvalidControlFlowException",
     "InvalidTopologyException",
@@ -86,15 +100,18 @@ __all__ = [
     "Model",
     "OneOf",
     "Output",
+    "OutputAnnotation",
     "OutputPath",
     "ParallelFor",
     "PipelineConfig",
     "PipelineTask",
     "PipelineTaskFinalStatus",
     "SlicedClassificationMetrics",
+    "T",
     "TaskConfig",
     "TaskConfigField",
     "TaskConfigPassthrough",
+    "TypeVar",
     "WorkspaceConfig",
     "component",
     "container_component",
@@ -102,11 +119,22 @@ __all__ = [
     "importer",
     "is_component",
     "is_pipeline",
+    "notebook_component",
     "pipeline",
+    "run_notebook",
 ]
 
-# Names that are rarely used and cost more than the rest together (`enum`): loaded when asked for.
-_LAZY = {"TaskConfigField": "wherry.dsl.task_config", "TaskConfigPassthrough": "wherry.dsl.task_config"}
+# Names that are rarely used and cost more than the rest together (`enum`, `typing`): loaded when asked for.
+_LAZY = {
+    "Annotated": "typing",
+    "T": "wherry.dsl.types.type_annotations",
+    "TaskConfigField": "wherry.dsl.task_config",
+    "TaskConfigPassthrough": "wherry.dsl.task_config",
+    "TypeVar": "typing",
+    "kubernetes": "wherry.dsl.kubernetes",
+    "notebook_component": "wherry.dsl.notebooks",
+    "run_notebook": "wherry.dsl.notebooks",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -115,4 +143,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib  # noqa: PLC0415 - for the names above only
 
-    return getattr(importlib.import_module(module), name)
+    loaded = importlib.import_module(module)
+    return loaded if module == f"{__name__}.{name}" else getattr(loaded, name)

@@ -1,7 +1,7 @@
 """Files that travel inside of a component: an archive in its source, unpacked when the source is loaded.
 
-Called by `wherry.dsl.python_component` for `embedded_artifact_path`.  The names that the unpacking code leaves behind
-are those by which KFP's executor finds the files.
+Called by `wherry.dsl.python_component` for `embedded_artifact_path` and by `wherry.dsl.notebooks`.  The names that the
+unpacking code leaves behind are those by which KFP's executor finds the files.
 """
 
 from __future__ import annotations
@@ -36,25 +36,45 @@ if __KFP_EMBEDDED_ASSET_DIR not in __kfp_sys.path:
 """
 
 
-def helper_source(path: str) -> str:
-    """The source that unpacks a file or a folder, with the archive in it.
+_LARGE_BYTES = 1 << 20
 
-    The archive is the same for the same files, whenever it is made.  Raises ValueError when there is nothing there.
-    """
+
+def helper_source(path: str) -> str:
+    """The source that unpacks a file or a folder, with the archive in it.  Raises ValueError when it is not there."""
+    if not os.path.exists(path):
+        raise ValueError(at(f"embedded_artifact_path does not exist: {path}"))
+    file = "" if os.path.isdir(path) else _file_line(os.path.basename(os.path.normpath(path)))
+    return _HELPER.format(archive=archive_text(path), file=file)
+
+
+def archive_text(path: str) -> str:
+    """A file, or what is in a folder, as a tar.gz archive in base64: the same text for the same contents and modes."""
     import base64  # noqa: PLC0415 - only components with embedded files need these
     import gzip  # noqa: PLC0415
     import io  # noqa: PLC0415
     import tarfile  # noqa: PLC0415
+    import warnings  # noqa: PLC0415
 
-    if not os.path.exists(path):
-        raise ValueError(at(f"embedded_artifact_path does not exist: {path}"))
-    name = os.path.basename(os.path.normpath(path))
+    def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.mtime = member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.add(path, arcname="." if os.path.isdir(path) else name)
+        name = "." if os.path.isdir(path) else os.path.basename(os.path.normpath(path))
+        archive.add(path, arcname=name, filter=anonymous)
     packed = gzip.compress(buffer.getvalue(), mtime=0)
-    file = "" if os.path.isdir(path) else _file_line(name)
-    return _HELPER.format(archive=base64.b64encode(packed).decode("ascii"), file=file)
+    if len(packed) > _LARGE_BYTES:
+        warnings.warn(
+            at(
+                f"Embedded artifact archive is large ({len(packed) / _LARGE_BYTES:.1f}MB compressed). "
+                "Consider moving large assets to a container image or object store."
+            ),
+            UserWarning,
+            stacklevel=2,
+        )
+    return base64.b64encode(packed).decode("ascii")
 
 
 def _file_line(name: str) -> str:

@@ -69,23 +69,32 @@ def component(  # pyright: ignore[reportInconsistentOverload] - the overloads le
             helper = embedding.helper_source(embedded_artifact_path) if embedded_artifact_path else None
             imports = custom_artifacts.import_lines(function)
             command += source.run_command(source.module_source(function, imports, additional_funcs or (), helper))
-        spec = interface_of(function)
-        spec.task_config_passthroughs = [_passthrough(one) for one in task_config_passthroughs or ()]
-        spec.implementation = ContainerSpec(
-            target_image or base_image or DEFAULT_BASE_IMAGE, command, source.arguments(function.__name__)
-        )
-        made = PythonComponent(spec, function)
-        if output_component_file:
-            _write(made, output_component_file)
-        return made
+        made = of_function(function, target_image or base_image, command, task_config_passthroughs)
+        return written(made, output_component_file)
 
     return decorate if func is None else decorate(func)
+
+
+def of_function(
+    function: Callable[..., Any],
+    image: str | None,
+    command: list[str],
+    passthroughs: Sequence[TaskConfigPassthrough | TaskConfigField] | None,
+) -> PythonComponent:
+    """The component of a function that `command`, in `image`, runs from its source."""
+    spec = interface_of(function)
+    spec.task_config_passthroughs = [_passthrough(one) for one in passthroughs or ()]
+    spec.implementation = ContainerSpec(image or DEFAULT_BASE_IMAGE, command, source.arguments(function.__name__))
+    return PythonComponent(spec, function)
+
+
+def written(made: PythonComponent, path: str | None) -> PythonComponent:
+    """The component, after its document has been written to `path`, if one is given."""
+    if path:
+        compiler.Compiler().compile(made, path)
+    return made
 
 
 def _passthrough(given: TaskConfigPassthrough | TaskConfigField) -> tuple[str, bool]:
     field: Any = getattr(given, "field", given)
     return field.name, bool(getattr(given, "apply_to_task", False))
-
-
-def _write(made: PythonComponent, path: str) -> None:
-    compiler.Compiler().compile(made, path)

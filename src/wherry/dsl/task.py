@@ -8,6 +8,7 @@ from __future__ import annotations
 from wherry.compiler import types
 from wherry.compiler.channels import PipelineChannel, channels_in, pattern
 from wherry.compiler.graph import Container, ExitHandlerGroup, Group, Resources, RetryPolicy, Task
+from wherry.compiler.interface import GraphSpec
 from wherry.compiler.places import at
 
 TYPE_CHECKING = False
@@ -33,6 +34,19 @@ class PipelineTask(Task):
                 else at(f"The task {self.name} has no outputs.")
             )
         return next(iter(self.outputs.values()))
+
+    @property
+    def platform_spec(self) -> dict[str, Any]:
+        """The platform document of the pipeline that this task runs; ValueError for a task that is not a pipeline."""
+        implementation = self.component_spec.implementation
+        if not isinstance(implementation, GraphSpec):
+            raise ValueError(
+                at(
+                    "Can only access '.platform_spec' property on tasks created from pipelines. "
+                    "Use '.platform_config' for tasks created from primitive components."
+                )
+            )
+        return implementation.platform_spec
 
     @property
     def dependent_tasks(self) -> list[str]:
@@ -85,7 +99,7 @@ class PipelineTask(Task):
             resources.accelerator_count = str(limit)
         else:
             text = str(limit)
-            if not (text.isascii() and text.isdigit()) and "{{channel:" not in text:
+            if not _digits(text):
                 raise ValueError(at("limit must be a non-negative integer."))
             resources.accelerator_count = text
         return self
@@ -150,11 +164,17 @@ class PipelineTask(Task):
     def set_container_image(self, name: str | PipelineChannel) -> Self:
         """The image to run instead of the component's; it may be known only when the pipeline runs."""
         container = self._container("set_container_image")
-        found = channels_in(name)
         container.image = str(name) if isinstance(name, PipelineChannel) else name
-        known = {pattern(channel) for channel in self.channel_inputs}
-        self.channel_inputs.extend(channel for channel in found if pattern(channel) not in known)
+        self.register_pipeline_channels(channels_in(name))
         return self
+
+    def register_pipeline_channels(self, pipeline_channels: list[PipelineChannel]) -> None:
+        """Say that the task also needs these, for settings that hold them; each counts once."""
+        known = {pattern(channel) for channel in self.channel_inputs}
+        for channel in pipeline_channels:
+            if pattern(channel) not in known:
+                known.add(pattern(channel))
+                self.channel_inputs.append(channel)
 
     def after(self, *tasks: Any) -> Self:
         """Run only after these tasks and exit handlers."""
@@ -214,6 +234,7 @@ class PipelineTask(Task):
 def _cpu(value: Any) -> str:
     if isinstance(value, PipelineChannel):
         return str(value)
+    _check_text(value, "cpu")
     whole, _, part = value.removesuffix("m").rpartition(".")
     if not _digits(part) or (whole and not _digits(whole)):
         raise ValueError(at('Invalid cpu string. Should be float or integer, or integer followed by "m".'))
@@ -223,6 +244,7 @@ def _cpu(value: Any) -> str:
 def _memory(value: Any) -> str:
     if isinstance(value, PipelineChannel):
         return str(value)
+    _check_text(value, "memory")
     digits = value.rstrip("EPTGMKi")
     if not _digits(digits) or value[len(digits) :] not in _MEMORY_UNITS:
         raise ValueError(
@@ -232,6 +254,11 @@ def _memory(value: Any) -> str:
             )
         )
     return value
+
+
+def _check_text(value: Any, what: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(at(f"The {what} must be a text, such as '2'. Got: {value!r} of type {type(value).__name__}."))
 
 
 def _digits(text: str) -> bool:
