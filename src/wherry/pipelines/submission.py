@@ -22,6 +22,7 @@ from wherry.pipelines.recovery import run_options
 from wherry.pipelines.templates import code_ref
 from wherry.pipelines.verdicts import PARAMETER_LIMIT_BYTES
 from wherry.storage.artifacts import ArtifactStore, child
+from wherry.storage.errors import UriRefused
 
 RESERVED = frozenset({"commit.json", "main.log"})
 """Files that the runtime and the driver write beside the outputs of a task."""
@@ -49,6 +50,22 @@ async def check(
     except Unresolvable as error:
         raise UsageError(error.message) from error
     return engine
+
+
+def with_root(document: Document, options: SubmitOptions, store: ArtifactStore) -> tuple[SubmitOptions, str]:
+    """The options with the document's `defaultPipelineRoot` where they name no root, and a sentence for the user.
+
+    Documents carry roots of other places (`gs://...`) and still run here: a root that this store cannot have is left
+    out, and the sentence, otherwise "", says so.
+    """
+    asked = document.pipeline.default_pipeline_root
+    if not asked or options.pipeline_root is not None:
+        return options, ""
+    try:
+        store.allow(asked.removeprefix("file://"))
+    except UriRefused:
+        return options, f"The pipeline's own root {asked} is not used: artifacts are kept in {store.root}."
+    return msgspec.structs.replace(options, pipeline_root=asked.removeprefix("file://")), ""
 
 
 def _check_names(document: Document) -> None:
