@@ -105,6 +105,7 @@ def _update_claim(old: Object, new: Object) -> list[Cause]:
 
 CLAIM = Kind(
     PERSISTENTVOLUMECLAIMS,
+    short_names=("pvc",),
     fields={**METADATA_FIELDS, "status.phase": ("status", "phase")},
     has_status=True,
     default=_default_claim,

@@ -130,7 +130,7 @@ def _update_secret(old: Object, new: Object) -> list[Cause]:
     return causes
 
 
-CONFIGMAP = Kind(CONFIGMAPS, validate=_validate_configmap, validate_update=_update_configmap)
+CONFIGMAP = Kind(CONFIGMAPS, short_names=("cm",), validate=_validate_configmap, validate_update=_update_configmap)
 SECRET = Kind(
     SECRETS,
     fields={**METADATA_FIELDS, "type": ("type",)},

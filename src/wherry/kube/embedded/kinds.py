@@ -57,6 +57,8 @@ class Kind(msgspec.Struct, frozen=True):
     validate_update: Callable[[Object, Object], list[Cause]] = no_causes
     grace_s: Callable[[Object, int | None], int] = no_grace
     ttl_s: float | None = None  # objects of this kind vanish when they are that old (by lastTimestamp or creation)
+    short_names: tuple[str, ...] = ()  # what users may type instead of the plural
+    categories: tuple[str, ...] = ()  # groups of kinds that users may type: all
     table: str = ""  # how rows name it; the resource's qualified name
 
     def __post_init__(self) -> None:
@@ -70,6 +72,9 @@ class Registry:
         self.kinds = tuple(kinds)
         self.by_table = {kind.table: kind for kind in self.kinds}
         self._by_resource = {kind.resource: kind for kind in self.kinds}
+        self._by_path = {
+            (kind.resource.group, kind.resource.version, kind.resource.plural): kind for kind in self.kinds
+        }
         self._by_object = {(kind.resource.api_version, kind.resource.kind): kind for kind in self.kinds}
 
     def of_resource(self, resource: Resource) -> Kind:
@@ -89,6 +94,10 @@ class Registry:
         if kind is None:
             raise error("NotFound", f'no matches for kind "{name}" in version "{api_version}"')
         return kind
+
+    def of_path(self, group: str, version: str, plural: str) -> Kind | None:
+        """The row for a resource as a request's path names it, None when this server does not know it."""
+        return self._by_path.get((group, version, plural))
 
     def find(self, api_version: str, name: str) -> Kind | None:
         """The row for an apiVersion and kind, None when this server does not know them."""

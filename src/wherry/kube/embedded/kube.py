@@ -63,6 +63,16 @@ class EmbeddedKube:
         self._started = False
         self._starting = asyncio.Lock()
 
+    @property
+    def registry(self) -> Registry:
+        """The kinds that this server has."""
+        return self._registry
+
+    @property
+    def version(self) -> str:
+        """The resourceVersion of the last change."""
+        return str(self._shared.version)
+
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """See `Kube.get`."""
         if not self._started:
@@ -94,24 +104,24 @@ class EmbeddedKube:
             lambda tx: list_page(tx, selection, history, version, limit=limit, continue_=continue_)
         )
 
-    async def create(self, obj: Object) -> Object:
-        """See `Kube.create`."""
+    async def create(self, obj: Object, *, dry_run: bool = False) -> Object:
+        """See `Kube.create`.  dry_run: everything is done but keeping the result."""
         mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
         if not self._started:
             await self._start()
-        created = await self._write(lambda transaction: writes.create(transaction, kind, mine, self._ids))
+        created = await self._write(lambda transaction: writes.create(transaction, kind, mine, self._ids), dry_run)
         if kind.ttl_s is not None:
             await self._expire(kind, kind.ttl_s)
         return created
 
-    async def replace(self, obj: Object, *, subresource: str = "") -> Object:
-        """See `Kube.replace`."""
+    async def replace(self, obj: Object, *, subresource: str = "", dry_run: bool = False) -> Object:
+        """See `Kube.replace`.  dry_run: everything is done but keeping the result."""
         mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
         if not self._started:
             await self._start()
-        return await self._write(lambda transaction: writes.replace(transaction, kind, mine, subresource))
+        return await self._write(lambda transaction: writes.replace(transaction, kind, mine, subresource), dry_run)
 
     async def patch(
         self,
@@ -122,8 +132,9 @@ class EmbeddedKube:
         *,
         type: PatchType = "merge",
         subresource: str = "",
+        dry_run: bool = False,
     ) -> Object:
-        """See `Kube.patch`."""
+        """See `Kube.patch`.  dry_run: everything is done but keeping the result."""
         if not self._started:
             await self._start()
         kind = self._registry.of_resource(resource)
@@ -133,7 +144,7 @@ class EmbeddedKube:
             stored = writes.find(transaction, kind, namespace, name)
             return writes.patch(transaction, stored, mine, type, subresource)
 
-        return await self._write(work)
+        return await self._write(work, dry_run)
 
     async def delete(
         self,
@@ -145,12 +156,13 @@ class EmbeddedKube:
         grace_period_s: int | None = None,
         uid: str = "",
         resource_version: str = "",
+        dry_run: bool = False,
     ) -> Object | None:
-        """See `Kube.delete`."""
+        """See `Kube.delete`.  dry_run: everything is done but keeping the result."""
         if not self._started:
             await self._start()
         kind = self._registry.of_resource(resource)
-        if resource == PODS and self.settle is not None:
+        if resource == PODS and self.settle is not None and not dry_run:
             await self.settle(name, namespace)
         if propagation not in ("Background", "Foreground", "Orphan"):
             raise bad_request(f"propagationPolicy {propagation!r} is not Background, Foreground or Orphan")
@@ -160,7 +172,7 @@ class EmbeddedKube:
             writes.refuse_stale(stored, uid, resource_version)
             return Collector(transaction).delete(stored, propagation, grace_period_s)
 
-        return await self._write(work)
+        return await self._write(work, dry_run)
 
     async def bind(
         self, name: str, namespace: str, node: str, *, uid: str = "", status: Object | None = None
@@ -261,17 +273,26 @@ class EmbeddedKube:
                 obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
                 writes.create(transaction, NAMESPACE, obj, self._ids)
 
-    async def _write(self, work: Callable[[Transaction], T]) -> T:
+    def check_selectors(self, resource: Resource, namespace: str, labels: str, fields: str) -> None:
+        """Raises BadRequest for what `list` and `watch` would refuse."""
+        select(self._registry.of_resource(resource), namespace, labels, fields)
+
+    async def _write(self, work: Callable[[Transaction], T], dry_run: bool = False) -> T:
         def run(tx: Tx) -> tuple[T, Transaction]:
             transaction = Transaction(tx, self._registry, self._shared, self._clock.time())
             try:
                 value = work(transaction)
             except RecursionError as problem:
                 raise bad_request("the object is nested too deeply") from problem
+            if dry_run:
+                raise _DryRun(value)  # undoes the rows; what is left are gaps in the versions
             transaction.seal()
             return value, transaction
 
-        value, _ = await self._db.write(run, committed=self._publish)
+        try:
+            value, _ = await self._db.write(run, committed=self._publish)
+        except _DryRun as done:
+            return done.value
         return value
 
     def _publish(self, result: tuple[Any, Transaction]) -> None:
@@ -315,6 +336,14 @@ class EmbeddedKube:
                     Collector(transaction).delete(writes.find(transaction, kind, namespace, name), "Background", 0)
 
         await self._write(work)
+
+
+class _DryRun(Exception):
+    """The end of a transaction that is not to be kept, with its result."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
 
 
 def _mapping(obj: Any) -> Object:

@@ -62,6 +62,7 @@ def _validate_event(obj: Object) -> list[Cause]:
 
 NAMESPACE = Kind(
     NAMESPACES,
+    short_names=("ns",),
     fields={"metadata.name": ("metadata", "name"), "status.phase": ("status", "phase")},
     has_status=True,
     name_error=dns_label_error,
@@ -71,6 +72,7 @@ NAMESPACE = Kind(
 )
 EVENT = Kind(
     EVENTS,
+    short_names=("ev",),
     fields={
         **METADATA_FIELDS,
         **{

@@ -186,6 +186,8 @@ POD = Kind(
         "status.podIP": ("status", "podIP"),
         "status.nominatedNodeName": ("status", "nominatedNodeName"),
     },
+    short_names=("po",),
+    categories=("all",),
     has_status=True,
     has_generation=True,
     default=_default_pod,
