@@ -76,7 +76,7 @@ def test_a_claim_is_made_mounted_and_deleted_without_a_pod_of_its_own(lab: Any, 
     assert kept["tasks"]["createpvc"]["outputs"]["parameters"] == {"name": name}
     assert volumes[0] == [{"name": name, "persistentVolumeClaim": {"claimName": name}}]
     assert len(volumes) == 2
-    assert [each["metadata"].get("deletionTimestamp") is None for each in left] == [True, False]
+    assert [each["metadata"]["name"] for each in left if "deletionTimestamp" not in each["metadata"]] == [name]
 
 
 def test_a_claim_with_a_name_is_taken_over_while_it_is_there(lab: Any, go: Any, disk: Any) -> None:
@@ -112,6 +112,20 @@ def test_a_claim_that_cannot_be_made_fails_its_task_and_says_why(
     view = go(lambda: lab.run(disk(**given)))
     assert view["state"] == "FAILED"
     assert message in view["tasks"]["createpvc"]["error"]["message"]
+
+
+def test_a_result_counts_for_the_claims_that_it_was_made_with(lab: Any, go: Any, docs: Any) -> None:
+    def mounting(name: str) -> dict[str, Any]:
+        mount = {"pvcMount": [{"constant": name, "mountPath": "/data"}]}
+        return {
+            "pipeline_spec": docs.document({"t": docs.task("comp-t", **CACHED)}, {"comp-t": docs.component()}),
+            "platform_spec": {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-any": mount}}}}},
+        }
+
+    async def main() -> Any:
+        return [(await lab.run(mounting(name)))["tasks"]["t"]["phase"] for name in ("a", "a", "b")]
+
+    assert go(main) == ["SUCCEEDED", "CACHED", "SUCCEEDED"]
 
 
 def test_deleting_what_is_gone_is_said_and_no_failure(lab: Any, go: Any, docs: Any) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from wherry.pipelines.engine.model import Outputs
 from wherry.pipelines.lightweight import Function
+from wherry.pipelines.platform_volumes import claim_name
 from wherry.pipelines.pods import Inputs
 from wherry.pipelines.templates import Template
 from wherry.storage import cache
@@ -44,7 +45,7 @@ def key_of(template: Template, inputs: Inputs, *, environment: str, cache_key: s
             {"type": artifact.get("type"), "metadata": artifact.get("metadata"), "digest": artifact["digest"]}
             for artifact in found
         ]
-    content = {
+    content: dict[str, Any] = {
         "v": 1,
         "program": _program(template),
         "env": [[variable.name, variable.value] for variable in template.container.env],
@@ -55,6 +56,8 @@ def key_of(template: Template, inputs: Inputs, *, environment: str, cache_key: s
         "parameters": inputs.parameters,
         "artifacts": artifacts,
     }
+    if template.platform is not None and template.platform.pvc_mount:
+        content["claims"] = sorted(claim_name(mount, inputs.value_of) for mount in template.platform.pvc_mount)
     return hashlib.sha256(_canonical.encode(content)).hexdigest()
 
 

@@ -40,11 +40,6 @@ class Volumes(msgspec.Struct):
             return name
         return "volume-" + hashlib.sha256(msgspec.json.encode([name, source], order="sorted")).hexdigest()[:16]
 
-    def claims(self) -> list[str]:
-        """The names of the claims among them."""
-        found = (volume.get("persistentVolumeClaim") for volume in self.volumes)
-        return sorted(claim["claimName"] for claim in found if claim)
-
 
 def add_volumes(found: Volumes, config: KubernetesExecutorConfig, value_of: ValueOf) -> None:
     """Adds all that `config` mounts.  Raises PlatformRefused."""
@@ -59,7 +54,7 @@ def add_volumes(found: Volumes, config: KubernetesExecutorConfig, value_of: Valu
             source = {"configMap": {"name": name, "optional": config_map.optional}}
             found.add(name, source, config_map.mount_path)
     for claim in config.pvc_mount:
-        name = _claim_name(claim, value_of)
+        name = claim_name(claim, value_of)
         found.add(name, {"persistentVolumeClaim": {"claimName": name}}, claim.mount_path, claim.sub_path)
     for empty in config.empty_dir_mounts:
         _empty_dir(found, empty.volume_name, empty.mount_path, empty.medium, empty.size_limit)
@@ -84,7 +79,8 @@ def _empty_dir(found: Volumes, name: str, path: str, medium: str | None, size_li
     found.add(name, {"emptyDir": source}, path)
 
 
-def _claim_name(claim: PvcMount, value_of: ValueOf) -> str:
+def claim_name(claim: PvcMount, value_of: ValueOf) -> str:
+    """The name of the claim that is mounted.  Raises PlatformRefused."""
     spec = claim.pvc_name_parameter
     if spec is None and claim.task_output_parameter is not None:
         spec = {"taskOutputParameter": claim.task_output_parameter}

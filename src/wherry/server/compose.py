@@ -18,6 +18,7 @@ from wherry.home import Home
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.environments import RUNNING, Environments
 from wherry.kube.embedded.node import NodeAgent, machine
+from wherry.kube.embedded.node.lacking import lacking
 from wherry.runtime import zipapp
 from wherry.seams import Clock, Ids
 from wherry.server.parts import Parts
@@ -74,6 +75,7 @@ async def parts(
                 ids=ids,
                 identify=environments.identity,
                 advise=advise,
+                lacking=lacking,
                 window=max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
             ) as runs:
                 yield Parts(runs=runs, code=service.StoredCode(store), stopping=stopping, facts=facts, trouble=trouble)
