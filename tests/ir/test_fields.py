@@ -84,7 +84,7 @@ INPUT_SPECS = {"ml_pipelines.TaskInputsSpec.InputParameterSpec.TaskOutputParamet
 
 @pytest.fixture(scope="module")
 def messages() -> dict[str, dict[str, Any]]:
-    python = oracles.python("kfp", [*oracles.KFP, "kfp-kubernetes==2.17.0"])
+    python = oracles.python("kfp", oracles.KFP)
     done = subprocess.run([python, "-W", "ignore", "-c", DESCRIBE], capture_output=True, check=True)
     return json.loads(done.stdout)
 
