@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.compiler import placeholders, types
+from wherry.compiler import placeholders
 from wherry.compiler.interface import ComponentSpec, ContainerSpec
 from wherry.compiler.places import at
 from wherry.dsl.components import ContainerComponent
@@ -41,8 +41,10 @@ def _argument(name: str, annotation: Any) -> Any:
         return placeholders.ArtifactArgument(direction, name)
     if annotations.is_output_path(annotation):
         return placeholders.OutputParameterPlaceholder(name)
-    if annotations.is_input_path(annotation) and not types.is_parameter(types.name_of_annotation(annotation.type)):
-        return placeholders.ArtifactPlaceholder("inputs", name, "path")
+    if annotations.is_input_path(annotation):
+        raise ValueError(
+            at(f"InputPath is for Python functions. A container takes {name!r} as Input[...], and its .path.")
+        )
     return placeholders.InputValuePlaceholder(name)
 
 

@@ -193,7 +193,7 @@ def _kfp_run_notebook(**parameters):
         client = _kfp_Client(notebook, timeout=None, store_widget_state=False, kernel_name='python3')
         client.execute(cwd=__KFP_EMBEDDED_ASSET_DIR)
     except Exception as error:
-        raise RuntimeError(f'Notebook execution failed. Error: {error}') from error
+        raise RuntimeError(f'Notebook execution failed. Error: {error}') from None
 
 
 dsl.run_notebook = _kfp_run_notebook"""

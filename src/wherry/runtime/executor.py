@@ -103,11 +103,7 @@ class Executor:
         if kinds.is_output_path(annotation):
             return self._output_path(name, annotation)
         if kinds.is_input_path(annotation):
-            if name not in self._input_artifacts:
-                if _has_default(self.function, name):
-                    return _ABSENT
-                raise ValueError(f"Failed to get input artifact path for artifact name {name}")
-            return self._input_artifacts[name].path
+            return self._input_path(name, annotation)
         return _ABSENT
 
     def _parameter(self, name: str, kind: str) -> Any:
@@ -117,6 +113,26 @@ class Executor:
         if value is None:
             return _ABSENT
         return PipelineTaskFinalStatus.from_struct(value) if kind == "TASK_FINAL_STATUS" else value
+
+    def _input_path(self, name: str, annotation: Any) -> Any:
+        if kinds.is_parameter(annotation.type):
+            return self._parameter_path(name)
+        if name in self._input_artifacts:
+            return self._input_artifacts[name].path
+        if _has_default(self.function, name):
+            return _ABSENT
+        raise ValueError(f"Failed to get input artifact path for artifact name {name}")
+
+    def _parameter_path(self, name: str) -> Any:
+        """A file with the text of a parameter's value, for `InputPath(str)`, which KFP 2 compiles and cannot run."""
+        value = as_object(self._inputs.get("parameterValues")).get(name)
+        if value is None:
+            return _ABSENT
+        path = os.path.join(os.path.dirname(self._outputs["outputFile"]), "input-parameters", name)
+        make_folder(os.path.dirname(path))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(value if isinstance(value, str) else json.dumps(value))
+        return path
 
     def _embedded(self, inner: Any) -> Any:
         space: dict[str, Any] = getattr(self.function, "__globals__", {})
