@@ -216,7 +216,7 @@ def _descriptor(
         except TaskError as error:
             raise LaunchRefused(str(error)) from error
         descriptor |= {"kind": "command", "command": words, "args": []}
-        if any("{{$.pipeline" in word for word in words):
+        if any("{{$.pipeline" in word or "{{$.workspace" in word for word in words):
             descriptor["constants"] = constants(info, identity)
     return descriptor
 
@@ -232,6 +232,7 @@ def constants(info: RunInfo, identity: Identity) -> dict[str, str]:
         placeholders.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER: info.create_time_utc,
         placeholders.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER: info.schedule_time_utc,
         placeholders.PIPELINE_ROOT_PLACEHOLDER: info.pipeline_root,
+        placeholders.WORKSPACE_PATH_PLACEHOLDER: info.workspace_path,
     }
 
 
