@@ -83,6 +83,10 @@ class MethodNotAllowed(KubeError):
     """405: the resource has no such verb or subresource."""
 
 
+class Unanswerable(KubeError):
+    """406, 415, 500 or 504: not about objects but about how this request was put or could be answered."""
+
+
 _CLASSES: dict[str, tuple[type[KubeError], int]] = {
     "NotFound": (NotFound, 404),
     "AlreadyExists": (AlreadyExists, 409),
@@ -94,6 +98,10 @@ _CLASSES: dict[str, tuple[type[KubeError], int]] = {
     "Forbidden": (Forbidden, 403),
     "RequestEntityTooLarge": (TooLarge, 413),
     "MethodNotAllowed": (MethodNotAllowed, 405),
+    "NotAcceptable": (Unanswerable, 406),
+    "UnsupportedMediaType": (Unanswerable, 415),
+    "InternalError": (Unanswerable, 500),
+    "Timeout": (Unanswerable, 504),
 }
 _BY_CODE = {code: kind for kind, code in reversed(_CLASSES.values())}
 

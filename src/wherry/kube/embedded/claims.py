@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from wherry.kube.embedded.columns import AGE, NAME, Column, at, text
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
 from wherry.kube.errors import Cause
 from wherry.kube.names import dns_subdomain_error
@@ -103,9 +104,27 @@ def _update_claim(old: Object, new: Object) -> list[Cause]:
     return []
 
 
+_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+
+
+def _modes(claim: Object, now: float) -> str:
+    modes: list[Any] = at(claim, "status", "accessModes") or at(claim, "spec", "accessModes") or []
+    return ",".join(_MODES.get(str(mode), str(mode)) for mode in modes)
+
+
+_COLUMNS = (
+    NAME,
+    Column("Status", text("status", "phase")),
+    Column("Volume", text("spec", "volumeName")),
+    Column("Capacity", text("status", "capacity", "storage")),
+    Column("Access Modes", _modes),
+    Column("StorageClass", text("spec", "storageClassName")),
+    AGE,
+)
 CLAIM = Kind(
     PERSISTENTVOLUMECLAIMS,
     short_names=("pvc",),
+    columns=_COLUMNS,
     fields={**METADATA_FIELDS, "status.phase": ("status", "phase")},
     has_status=True,
     default=_default_claim,

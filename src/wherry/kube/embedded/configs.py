@@ -10,6 +10,7 @@ import base64
 import binascii
 from typing import Any, cast
 
+from wherry.kube.embedded.columns import AGE, NAME, Column, count, text
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
 from wherry.kube.errors import Cause
 from wherry.kube.names import config_key_error
@@ -130,9 +131,16 @@ def _update_secret(old: Object, new: Object) -> list[Cause]:
     return causes
 
 
-CONFIGMAP = Kind(CONFIGMAPS, short_names=("cm",), validate=_validate_configmap, validate_update=_update_configmap)
+CONFIGMAP = Kind(
+    CONFIGMAPS,
+    short_names=("cm",),
+    columns=(NAME, Column("Data", count("data", "binaryData"), type="integer"), AGE),
+    validate=_validate_configmap,
+    validate_update=_update_configmap,
+)
 SECRET = Kind(
     SECRETS,
+    columns=(NAME, Column("Type", text("type")), Column("Data", count("data"), type="integer"), AGE),
     fields={**METADATA_FIELDS, "type": ("type",)},
     default=_default_secret,
     validate=_validate_secret,

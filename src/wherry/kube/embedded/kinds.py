@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec.structs
 
+from wherry.kube.embedded.columns import DEFAULT, Column
 from wherry.kube.errors import Cause, error
 from wherry.kube.names import dns_subdomain_error
 from wherry.kube.protocol import Object
@@ -59,6 +60,7 @@ class Kind(msgspec.Struct, frozen=True):
     ttl_s: float | None = None  # objects of this kind vanish when they are that old (by lastTimestamp or creation)
     short_names: tuple[str, ...] = ()  # what users may type instead of the plural
     categories: tuple[str, ...] = ()  # groups of kinds that users may type: all
+    columns: tuple[Column, ...] = DEFAULT  # what tables show
     table: str = ""  # how rows name it; the resource's qualified name
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from wherry.kube.embedded.columns import AGE, NAME, Column, at, since, text
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
 from wherry.kube.errors import Cause
 from wherry.kube.names import dns_label_error
@@ -60,9 +61,32 @@ def _validate_event(obj: Object) -> list[Cause]:
     return causes
 
 
+def _last_seen(event: Object, now: float) -> str:
+    moments = (event.get("lastTimestamp"), event.get("eventTime"), at(event, "metadata", "creationTimestamp"))
+    return since(next(filter(None, moments), None), now)
+
+
+def _involved(event: Object, now: float) -> str:
+    kind, name = at(event, "involvedObject", "kind"), at(event, "involvedObject", "name")
+    return f"{str(kind or '').lower()}/{name or ''}"
+
+
+_EVENT_COLUMNS = (
+    Column("Last Seen", _last_seen),
+    Column("Type", text("type")),
+    Column("Reason", text("reason")),
+    Column("Object", _involved),
+    Column("Subobject", text("involvedObject", "fieldPath"), priority=1),
+    Column("Source", text("source", "component"), priority=1),
+    Column("Message", text("message")),
+    Column("Count", text("count", default="1"), priority=1),
+    NAME._replace(priority=1),
+)
+
 NAMESPACE = Kind(
     NAMESPACES,
     short_names=("ns",),
+    columns=(NAME, Column("Status", text("status", "phase")), AGE),
     fields={"metadata.name": ("metadata", "name"), "status.phase": ("status", "phase")},
     has_status=True,
     name_error=dns_label_error,
@@ -73,6 +97,7 @@ NAMESPACE = Kind(
 EVENT = Kind(
     EVENTS,
     short_names=("ev",),
+    columns=_EVENT_COLUMNS,
     fields={
         **METADATA_FIELDS,
         **{

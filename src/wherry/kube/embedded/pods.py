@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
+from wherry.kube.embedded.pod_columns import POD_COLUMNS
 from wherry.kube.embedded.pod_rules import objects, validate_pod
 from wherry.kube.errors import Cause
 from wherry.kube.patches import same
@@ -188,6 +189,7 @@ POD = Kind(
     },
     short_names=("po",),
     categories=("all",),
+    columns=POD_COLUMNS,
     has_status=True,
     has_generation=True,
     default=_default_pod,

@@ -1,0 +1,161 @@
+"""The ASGI app: from a path and a method to a verb, and from an error to its Status.
+
+Made by the server and by tests.  Invariant: whatever a client sends, the answer is a Kubernetes object or a stream of
+them, and a fault of ours is a Status with code 500 whose traceback is in the log.
+"""
+
+from __future__ import annotations
+
+import platform
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from wherry.kube.embedded import EmbeddedKube
+from wherry.kube.errors import KubeError, error
+from wherry.kube.wire import discovery, verbs
+from wherry.kube.wire.exchange import JSON, ClientGone, Exchange, Receive, Scope, Send
+from wherry.kube.wire.paths import parse
+from wherry.seams import Clock
+
+MAJOR, MINOR = "1", "34"  # the Kubernetes that we present
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Verb = Callable[[verbs.Request], Awaitable[None]]
+PREFIXES = ("/api", "/apis", "/version", "/healthz", "/readyz", "/livez", "/openapi")
+
+# What may be asked of a collection and of an object, by method; and of an object's subresources.
+_COLLECTION: dict[str, Verb] = {"GET": verbs.list_, "POST": verbs.create, "DELETE": verbs.delete_collection}
+_OBJECT: dict[str, Verb] = {
+    "GET": verbs.get,
+    "PUT": verbs.replace,
+    "PATCH": verbs.patch,
+    "DELETE": verbs.delete,
+}
+_STATUS: dict[str, Verb] = {"GET": verbs.get, "PUT": verbs.replace, "PATCH": verbs.patch}
+_POD_LOG: dict[str, Verb] = {"GET": verbs.logs}
+
+
+def serves(path: str) -> bool:
+    """Whether a path belongs to the Kubernetes API."""
+    return path.startswith(PREFIXES)
+
+
+def make_app(kube: EmbeddedKube, *, clock: Clock) -> Application:
+    """The app over the objects of `kube`; it has no lifespan: who makes the kube runs it."""
+    server = verbs.Server(kube, clock)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"the Kubernetes API has no {scope['type']}")
+        exchange = Exchange(scope, receive, send)
+        try:
+            await _answer(server, exchange)
+        except ClientGone:
+            pass
+        except KubeError as problem:
+            await _refuse(exchange, problem)
+        except Exception as problem:  # noqa: BLE001 - the boundary: a fault of ours is told, and never ends the server
+            traceback.print_exception(problem)
+            await _refuse(exchange, error("InternalError", f"a fault of wherry's own: {type(problem).__name__}"))
+
+    return app
+
+
+async def _refuse(exchange: Exchange, problem: KubeError) -> None:
+    if exchange.answered:
+        raise problem  # in the middle of a stream: the connection breaks off
+    await exchange.answer(problem.status, problem.code)
+
+
+async def _answer(server: verbs.Server, exchange: Exchange) -> None:
+    target = parse(exchange.path)
+    if target is None:
+        await _describe(server, exchange)
+        return
+    kind = server.kube.registry.of_path(target.group, target.version, target.plural)
+    if kind is None or (target.namespace and not kind.resource.namespaced):
+        raise _nothing_here()
+    request = verbs.Request(server, exchange, target, kind)
+    method = "GET" if exchange.method == "HEAD" else exchange.method
+    if method == "GET" and target.name and not target.subresource and exchange.flag("watch"):
+        await verbs.list_(request)
+        return
+    table = _verbs_of(request)
+    if method not in table or (kind.resource.namespaced and not target.namespace and method != "GET"):
+        raise error("MethodNotAllowed", "the server does not allow this method on the requested resource")
+    await table[method](request)
+
+
+def _verbs_of(request: verbs.Request) -> dict[str, Verb]:
+    target, kind = request.target, request.kind
+    if not target.name:
+        return _COLLECTION
+    if not target.subresource:
+        return _OBJECT
+    if target.subresource == "status" and kind.has_status:
+        return _STATUS
+    if target.subresource == "log" and kind.table == "pods":
+        return _POD_LOG
+    raise _nothing_here()
+
+
+def _nothing_here() -> KubeError:
+    return error("NotFound", "the server could not find the requested resource")
+
+
+async def _describe(server: verbs.Server, exchange: Exchange) -> None:
+    """Everything that is not a resource: health, version, discovery."""
+    if exchange.method not in ("GET", "HEAD"):
+        raise error("MethodNotAllowed", "the server does not allow this method on the requested resource")
+    words = exchange.path.strip("/").split("/")
+    if words[0] in ("healthz", "readyz", "livez"):
+        await exchange.send(b"ok", content_type="text/plain; charset=utf-8")
+        return
+    if words == ["version"]:
+        await exchange.answer(_version())
+        return
+    found = _discover(server, exchange, words)
+    if found is None:
+        raise _nothing_here()
+    content_type = JSON
+    if found.get("kind") == "APIGroupDiscoveryList":
+        version = found["apiVersion"].rpartition("/")[2]
+        content_type = f"{JSON};g={discovery.AGGREGATED};v={version};as=APIGroupDiscoveryList"
+    await exchange.send(verbs.encoded(found), content_type=content_type)
+
+
+def _discover(server: verbs.Server, exchange: Exchange, words: list[str]) -> dict[str, Any] | None:
+    registry = server.kube.registry
+    match words:
+        case ["api"] | ["apis"]:
+            for media, parameters in exchange.accepts():
+                if media == JSON and parameters.get("g") == discovery.AGGREGATED:
+                    if parameters.get("v") in ("v2", "v2beta1"):
+                        return discovery.aggregated(registry, core=words == ["api"], version=parameters["v"])
+                elif media in (JSON, "application/*", "*/*"):
+                    break
+            return (
+                discovery.core_versions(exchange.header("host")) if words == ["api"] else discovery.group_list(registry)
+            )
+        case ["api", version]:
+            return discovery.resource_list(registry, "", version)
+        case ["apis", group]:
+            return discovery.group(registry, group)
+        case ["apis", group, version]:
+            return discovery.resource_list(registry, group, version)
+        case _:
+            return None
+
+
+def _version() -> dict[str, str]:
+    return {
+        "major": MAJOR,
+        "minor": MINOR,
+        "gitVersion": f"v{MAJOR}.{MINOR}.0+wherry",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "python",
+        "platform": f"linux/{'arm64' if platform.machine() in ('arm64', 'aarch64') else 'amd64'}",
+    }

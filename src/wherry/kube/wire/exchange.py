@@ -1,0 +1,154 @@
+"""One HTTP request and its answer: query, headers, body within its limit, and one message out.
+
+Called by every module of `wherry.kube.wire`.  Invariants: a body is never read beyond the limit; an answer leaves as
+one message, compressed only when the client takes that and it is big.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from wherry.ir import yaml
+from wherry.kube.errors import bad_request, error
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as an API server's limit for a request
+_GZIP_FROM_BYTES = 128 * 1024  # as an API server: smaller answers are not worth it
+JSON = "application/json"
+_TRUE = frozenset(["", "1", "t", "T", "TRUE", "true", "True"])
+_FALSE = frozenset(["0", "f", "F", "FALSE", "false", "False"])
+_encode = msgspec.json.Encoder().encode
+
+
+class ClientGone(Exception):
+    """The client has closed the connection: nobody is left to answer."""
+
+
+class Exchange:
+    """A request and the way to answer it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.answered = False
+        self.receive = receive
+        self.warnings: list[str] = []
+        self._send = send
+
+    def header(self, name: str) -> str:
+        """A header's value, empty when it is not there; `name` in lower case."""
+        return self.headers.get(name.encode(), b"").decode("latin-1")
+
+    def flag(self, name: str) -> bool:
+        """A boolean of the query, as Go reads them; raises BadRequest."""
+        text = self.query.get(name)
+        if text is None or text in _FALSE:
+            return False
+        if text in _TRUE:
+            return True
+        raise bad_request(f"{name}: {text!r} is not a boolean")
+
+    def number(self, name: str) -> int | None:
+        """A number of the query that is not negative, None when it is not there; raises BadRequest."""
+        text = self.query.get(name)
+        if text is None or text == "":
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 19):
+            raise bad_request(f"{name}: {text!r} is not a number that is not negative")
+        return int(text)
+
+    async def body(self) -> bytes:
+        """The whole body; raises TooLarge, ClientGone."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > BODY_LIMIT_BYTES:
+                why = f"Request entity too large: limit is {BODY_LIMIT_BYTES}"
+                raise error("RequestEntityTooLarge", why)
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    async def content(self) -> Any:
+        """The body as a value: YAML where the content type says so, else JSON; None for an empty one.
+
+        Raises BadRequest, TooLarge, UnsupportedMediaType.
+        """
+        data = await self.body()
+        if not data:
+            return None
+        kind = self.content_type
+        if "protobuf" in kind:
+            raise error("UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}")
+        try:
+            if "yaml" not in kind:
+                return msgspec.json.decode(data)
+            documents = yaml.load_all(data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError, yaml.YAMLError) as problem:
+            raise bad_request(f"the body of the request cannot be read: {problem}") from problem
+        if len(documents) != 1:
+            raise bad_request(f"the body of the request holds {len(documents)} documents instead of one")
+        return documents[0]
+
+    async def mapping(self) -> dict[str, Any]:
+        """The body as an object; raises BadRequest."""
+        value = await self.content()
+        if not isinstance(value, dict):
+            raise bad_request("the body of the request is not an object")
+        return cast("dict[str, Any]", value)
+
+    @property
+    def content_type(self) -> str:
+        """The body's media type without its parameters."""
+        return self.header("content-type").partition(";")[0].strip().lower() or JSON
+
+    def accepts(self) -> list[tuple[str, Mapping[str, str]]]:
+        """What the client takes, in its order: media types with their parameters; anything when it does not say."""
+        found: list[tuple[str, Mapping[str, str]]] = []
+        for item in self.header("accept").split(","):
+            kind, *parameters = (word.strip() for word in item.split(";"))
+            if kind:
+                pairs = (word.partition("=") for word in parameters)
+                found.append((kind.lower(), {key.strip(): value.strip() for key, _, value in pairs}))
+        return found or [("*/*", {})]
+
+    async def answer(self, value: Any, status: int = 200) -> None:
+        """Answers with a value as JSON."""
+        await self.send(_encode(value), status)
+
+    async def send(self, body: bytes, status: int = 200, content_type: str = JSON) -> None:
+        """Answers with bytes."""
+        headers = [(b"content-type", content_type.encode()), (b"cache-control", b"no-cache, private")]
+        if len(body) >= _GZIP_FROM_BYTES and "gzip" in self.header("accept-encoding"):
+            body = gzip.compress(body, 1)
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", str(len(body)).encode()))
+        for text in self.warnings:  # RFC 9111: code, agent, quoted text
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+            headers.append((b"warning", f'299 - "{quoted}"'.encode("latin-1", "replace")))
+        await self.start(status, headers)
+        await self.part(body, more=False)
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Begins an answer whose parts follow."""
+        self.answered = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def part(self, data: bytes, *, more: bool = True) -> None:
+        """One part of the answer's body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
