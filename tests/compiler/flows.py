@@ -6,7 +6,6 @@ Used by the tests of this folder.  kfp compiles a folder once; its answers are k
 from __future__ import annotations
 
 import base64
-import contextlib
 import fcntl
 import hashlib
 import io
@@ -14,64 +13,22 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tarfile
-import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests import oracles
 from tests.compiler.outcomes import outcomes
 
-import wherry.compiler
-import wherry.components
-import wherry.dsl
-import wherry.dsl.kubernetes
-from wherry.dsl import source
-from wherry.runtime import artifact_types
+from wherry.client.kfp_names import supplied
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "sources"
 
 
-@contextlib.contextmanager
-def kfp_names() -> Iterator[None]:
-    """`import kfp` and what belongs to it, from wherry, while the block runs."""
-    kfp = types.ModuleType("kfp")
-    modules: dict[str, Any] = {
-        "kfp": kfp,
-        "kfp.dsl": wherry.dsl,
-        "kfp.compiler": wherry.compiler,
-        "kfp.components": wherry.components,
-        "kfp.kubernetes": wherry.dsl.kubernetes,
-        "kfp.dsl.types": types.ModuleType("kfp.dsl.types"),
-        "kfp.dsl.types.artifact_types": artifact_types,
-    }
-    vars(kfp).update(
-        dsl=wherry.dsl,
-        compiler=wherry.compiler,
-        components=wherry.components,
-        kubernetes=wherry.dsl.kubernetes,
-        __version__=source.KFP_VERSION,
-        __path__=[],
-    )
-    modules["kfp.dsl.types"].artifact_types = artifact_types
-    before = {name: sys.modules.get(name) for name in modules}
-    sys.modules.update(modules)
-    try:
-        yield
-    finally:
-        for name, module in before.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module
-
-
 def by_wherry(folder: Path) -> dict[str, Any]:
     """What wherry makes of the flows in a folder."""
-    with kfp_names():
+    with supplied():
         return outcomes(folder)
 
 

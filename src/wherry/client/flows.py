@@ -15,6 +15,8 @@ from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, cast
 
 from wherry import dsl
+from wherry.client import kfp_objects
+from wherry.client.kfp_names import supplied
 from wherry.errors import UsageError, WherryError
 from wherry.ir.limits import MAX_BYTES
 from wherry.settings import suggestion
@@ -65,7 +67,7 @@ def load(word: str) -> Flow:
 
 def of_object(pipeline: Any) -> Flow:
     """The flow of a pipeline or component object.  Raises `UsageError` for anything else."""
-    if not dsl.is_component(pipeline):
+    if not _is_component(pipeline):
         raise UsageError(
             f"{pipeline!r} is not a pipeline", hint="decorate the function with @dsl.pipeline or @dsl.component"
         )
@@ -95,7 +97,8 @@ def run_file(path: str) -> ModuleType:
     try:
         with open(full, "rb") as file:
             code = compile(file.read(), full, "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102 - to run the user's file is what we are asked for
+        with supplied():
+            exec(code, module.__dict__)  # noqa: S102 - to run the user's file is what we are asked for
     except SyntaxError as error:
         raise UsageError(f"{path} does not parse", hint=told(error, full)) from None
     except WherryError as error:
@@ -125,7 +128,7 @@ def told(error: BaseException, path: str) -> str:
 
 def _from_python(path: str, name: str | None) -> Flow:
     module = run_file(path)
-    found = {key: value for key, value in vars(module).items() if dsl.is_component(value)}
+    found = {key: value for key, value in vars(module).items() if _is_component(value)}
     chosen = _chosen(path, found, name)
     try:
         document = _document(chosen)
@@ -134,9 +137,16 @@ def _from_python(path: str, name: str | None) -> Flow:
     return Flow(chosen.name, document, _places(list(found.values())))
 
 
-def _document(component: dsl.BaseComponent) -> dict[str, Any]:
+def _is_component(value: object) -> bool:
+    return dsl.is_component(value) or kfp_objects.is_component(value)
+
+
+def _document(component: Any) -> dict[str, Any]:
     """The submission's form: the spec alone, or `{pipeline_spec, platform_spec}`."""
-    spec, platform = component.pipeline_spec, component.platform_spec
+    if kfp_objects.is_component(component):
+        spec, platform = kfp_objects.documents(component)
+    else:
+        spec, platform = component.pipeline_spec, component.platform_spec
     return {"pipeline_spec": spec, "platform_spec": platform} if platform else spec
 
 
@@ -150,7 +160,7 @@ def _chosen(path: str, found: dict[str, Any], name: str | None) -> Any:
             f"{path} has no pipeline {name!r}",
             hint=suggestion(name, known) or (f"it has {', '.join(known)}" if known else None),
         )
-    pipelines = {key: value for key, value in found.items() if dsl.is_pipeline(value)}
+    pipelines = {key: value for key, value in found.items() if dsl.is_pipeline(value) or kfp_objects.is_pipeline(value)}
     candidates = pipelines or found
     distinct = {id(value): key for key, value in candidates.items()}
     if len(distinct) == 1:

@@ -40,7 +40,7 @@ def options(client: Client, project: Project, wishes: Wishes) -> dict[str, Any]:
         "code": _code(client, project),
     }
     if target.artifacts is not None:
-        found["pipeline_root"] = _artifacts(target.artifacts)
+        found["pipeline_root"] = artifact_folder(target.artifacts)
     if target.namespace is not None:
         found["namespace"] = target.namespace
     return found
@@ -55,7 +55,8 @@ def _check_local(target: Target) -> None:
         )
 
 
-def _artifacts(place: str) -> str:
+def artifact_folder(place: str) -> str:
+    """The folder that a place for artifacts names.  Raises `UsageError` for one that is no folder."""
     if "://" in place and not place.startswith("file://"):
         raise UsageError(
             f"artifacts = {place!r}: this version of wherry keeps artifacts in a folder", hint="name a folder"

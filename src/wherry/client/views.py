@@ -6,17 +6,15 @@ out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
+
+from wherry.ir.secrets import is_secret
 
 FINAL_RUNS = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 FINAL_PHASES = frozenset({"SUCCEEDED", "CACHED", "FAILED", "SKIPPED", "CANCELED"})
 LEAVES = frozenset({"task", "importer"})
 HIDDEN = "(hidden)"
-_SECRET = re.compile(
-    r"(?:^|[^a-z])(?:password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|credentials?)s?(?:$|[^a-z])"
-)
 _TEXT_LIMIT = 120
 
 
@@ -51,12 +49,6 @@ def seconds_of(view: Mapping[str, Any], now: float) -> float | None:
 def short(run: str) -> str:
     """A run's id as people are shown it; commands take any unique prefix."""
     return run[:8]
-
-
-def is_secret(name: str) -> bool:
-    """Whether a value of this name is not to be shown."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
-    return _SECRET.search(words) is not None
 
 
 def redacted(values: Mapping[str, Any]) -> dict[str, Any]:
