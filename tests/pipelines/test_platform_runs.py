@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from wherry.client import flows
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.environments import Environments
 from wherry.kube.embedded.node import Capacity, NodeAgent, NodeSettings
@@ -201,3 +202,33 @@ def test_a_secret_that_is_missing_is_told_and_waited_for(tmp_path: Path, docs: A
         'couldn\'t find key password in secret "late"; the pod waits',
     ]
     assert (view["state"], log) == ("SUCCEEDED", b"come\n")
+
+
+CONFORMANCE = (
+    "missing_kubernetes_optional_inputs.yaml",
+    "parallel_for_mount_pvc.yaml",
+    "pipeline_with_secret_as_volume.yaml",
+    "pipeline_with_volume.yaml",
+    "pipeline_with_volume_long_name.yaml",
+    "pipeline_with_workspace.yaml",
+)
+
+
+def test_kubeflows_own_documents_with_settings_run(tmp_path: Path, conformance: Path) -> None:
+    async def main() -> dict[str, Any]:
+        async with server(tmp_path / "home") as (kube, pipelines):
+            await kube.create(named("Secret", "test-secret-1", stringData={"username": "user1", "password": "psw1"}))
+            runs = [
+                await pipelines.submit(flows.load(str(conformance / "kfp-ir" / name)).document, arguments={})
+                for name in CONFORMANCE
+            ]
+            for run in runs:
+                async for _ in pipelines.events(run):
+                    pass
+            views = [await pipelines.get(run, with_tasks=True) for run in runs]
+            return {
+                name: [view["state"], *(task["error"] for task in view["tasks"] if task["error"])]
+                for name, view in zip(CONFORMANCE, views, strict=True)
+            }
+
+    assert asyncio.run(main()) == {name: ["SUCCEEDED"] for name in CONFORMANCE}
