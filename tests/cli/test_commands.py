@@ -357,3 +357,49 @@ def test_graph_draws_in_the_terminal_and_as_svg(wherry: Wherry, tmp_path: Path) 
     assert "<title id=" in picture
     refused = wherry("graph", "hello.py", "-o", "out.png")
     assert (refused.code, "must end in .svg" in refused.err) == (2, True)
+
+
+def test_check_explains_a_flow_and_exits_with_0(wherry: Wherry) -> None:
+    shown = wherry("compile", "--check", "hello.py")
+    assert shown.code == 0, shown.err
+    assert shown.out.splitlines() == [
+        "pipeline greeting",
+        "│ ← name: STRING = world",
+        "│ ← n: NUMBER_INTEGER = 1",
+        "│ → Output: STRING",
+        "└─ hello  python:3.11",
+        "",
+        "images: python:3.11 (1 task)",
+        "no warnings",
+    ]
+    found = json.loads(wherry("compile", "--check", "--json", "hello.py").out)
+    assert [task["path"] for task in found["tasks"]] == ["hello"]
+    assert (found["warnings"], found["errors"]) == ([], [])
+
+
+def test_check_names_the_line_of_a_warning(wherry: Wherry, tmp_path: Path) -> None:
+    text = "from wherry import dsl\n\n\n"
+    text += "@dsl.component(packages_to_install=['pandas'])\ndef load() -> str:\n    return ''\n"
+    (tmp_path / "work" / "loose.py").write_text(text)
+    shown = wherry("compile", "--check", "loose.py")
+    assert shown.code == 0
+    assert "warning: load (loose.py:4): pandas is not pinned" in shown.out
+
+
+def test_check_refuses_what_cannot_run_with_2(wherry: Wherry, tmp_path: Path) -> None:
+    (tmp_path / "work" / "bad.yaml").write_text("pipelineInfo: {name: p}\nroot: {dag: {tasks: {}}}\n")
+    refused = wherry("compile", "--check", "bad.yaml")
+    assert (refused.code, refused.out) == (2, "")
+    assert "schemaVersion" in refused.err
+    machine = wherry("compile", "--check", "--json", "bad.yaml")
+    assert machine.code == 2
+    assert "schemaVersion" in json.loads(machine.out)["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "words", [["hello.py"], ["hello.py", "--json", "-o", "x.yaml"], ["--check", "hello.py", "-o", "x.yaml"]]
+)
+def test_check_and_output_exclude_each_other(wherry: Wherry, words: list[str]) -> None:
+    refused = wherry("compile", *words)
+    assert refused.code == 2
+    assert "--check" in refused.err

@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "run hello.py": set(),
     "run hello.yaml": {"yaml"},
     "compile hello.py -o out.yaml": {"yaml"},
+    "compile --check hello.py": {"msgspec"},
     "graph hello.py": {"msgspec"},
     "graph hello.py -o out.svg": {"msgspec"},
     "ls": set(),

@@ -16,12 +16,13 @@ import msgspec
 from wherry.drawing.model import Edge, EdgeKind, Node, NodeKind
 from wherry.ir.check import dependencies, inside_out, uses
 from wherry.ir.reader import Document
+from wherry.ir.secrets import is_secret
 from wherry.ir.spec import ComponentSpec, ExecutorSpec, InputArtifactSpec, InputParameterSpec, TaskSpec
 
 LIMIT = 5000
 """Nodes that one drawing shows; more could not be read."""
-_NAMED = re.compile(r"(for-loop|condition-branches|condition|exit-handler)-\d+")
-_GROUPS: dict[str, NodeKind] = {"condition-branches": "branches", "exit-handler": "exit-handler"}
+_BRANCHES = re.compile(r"condition-branches-\d+")  # as KFP's compiler names groups; the document says nothing else
+_EXIT_HANDLER = re.compile(r"exit-handler-\d+")
 _CHANNEL = "pipelinechannel--"
 _INPUT = re.compile(r"inputs\.parameter_values\[(?:'([^']*)'|\"([^\"]*)\")\]")
 _BRIEF = 60
@@ -110,16 +111,18 @@ def _kind(name: str, task: TaskSpec, executor: ExecutorSpec | None, guarded: boo
     if task.parameter_iterator or task.artifact_iterator:
         return "loop"
     if executor is not None:
-        if _always(task) and any(given.task_final_status for given in task.inputs.parameters.values()):
+        if _always(task) and any(_is_exit_handler(need) for need in dependencies(task)):
             return "exit-task"
         return "importer" if executor.importer else "task"
     if task.trigger_policy.condition:
         return "condition"
-    named = _NAMED.fullmatch(name)
-    kind = _GROUPS.get(named[1]) if named else None
-    if kind == "exit-handler" and not guarded:
-        kind = None
-    return kind or "sub-pipeline"
+    if guarded and _is_exit_handler(name):
+        return "exit-handler"
+    return "branches" if _BRANCHES.fullmatch(name) else "sub-pipeline"
+
+
+def _is_exit_handler(name: str) -> bool:
+    return _EXIT_HANDLER.fullmatch(name) is not None
 
 
 def _edge(source: int, target: int, producer: str, task: TaskSpec) -> Edge:
@@ -195,7 +198,7 @@ def _control(task: TaskSpec) -> list[str]:
     if task.retry_policy and task.retry_policy.max_retry_count:
         found.append(f"up to {task.retry_policy.max_retry_count} retries")
     if _always(task):
-        found.append("whatever became of what it waits for")
+        found.append("in any case")
     return found
 
 
@@ -220,7 +223,8 @@ def _interface(component: ComponentSpec) -> list[str]:
     found: list[str] = []
     inputs, outputs = component.input_definitions, component.output_definitions
     for name, parameter in inputs.parameters.items():
-        default = "" if parameter.default_value is msgspec.UNSET else f" = {brief(parameter.default_value)}"
+        given = parameter.default_value
+        default = "" if given is msgspec.UNSET else f" = {'(hidden)' if is_secret(name) and given else brief(given)}"
         found.append(f"← {plain(name)}: {parameter.parameter_type or parameter.type or '?'}{default}")
     for name, artifact in inputs.artifacts.items():
         found.append(f"← {plain(name)}: {_type(artifact.artifact_type.schema_title, artifact.is_artifact_list)}")

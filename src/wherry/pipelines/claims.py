@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 
 from wherry.errors import WherryError
+from wherry.ir.operations import CREATE_PVC
 from wherry.ir.spec import Workspace
 from wherry.kube.errors import AlreadyExists, BadRequest, Forbidden, Invalid, NotFound
 from wherry.kube.protocol import Kube, Object
@@ -26,9 +27,6 @@ from wherry.pipelines.pods import MANAGED_BY, PATH_ANNOTATION, RUN_LABEL
 from wherry.storage.artifacts import ArtifactStore
 from wherry.storage.database import Database
 
-CREATE, DELETE = "argostub/createpvc", "argostub/deletepvc"
-OPERATIONS = (CREATE, DELETE)
-"""The images by which documents name the two operations."""
 _STORAGE_CLASS = "standard"  # what KFP's driver takes when the document has no word on it
 
 
@@ -46,7 +44,7 @@ class Claims:
 
     async def operate(self, flight: Flight, resolved: Resolved, tell: Callable[[Notice], None]) -> Event:
         """Does what the task asks for; its end.  Raises ClaimRefused, KubeError, StorageError."""
-        if resolved.container.image == CREATE:
+        if resolved.container.image == CREATE_PVC:
             return await self._create(flight, resolved)
         return await self._delete(flight, resolved, tell)
 
@@ -148,5 +146,5 @@ def _key(resolved: Resolved) -> str:
     if resolved.cache_key:
         content: Any = [resolved.component_name, resolved.cache_key]
     else:
-        content = {"v": 1, "image": CREATE, "parameters": resolved.parameters}
+        content = {"v": 1, "image": CREATE_PVC, "parameters": resolved.parameters}
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from wherry.errors import WherryError
+from wherry.ir.operations import PVC_OPERATIONS
 from wherry.ir.spec import Workspace
 from wherry.kube.protocol import Kube, Object
 from wherry.pipelines import caching, pods, templates, workspace
-from wherry.pipelines.claims import OPERATIONS, Claims
+from wherry.pipelines.claims import Claims
 from wherry.pipelines.engine import Resolved, imported, resolve, resolve_value
 from wherry.pipelines.engine.model import Event, Outputs, Succeeded
 from wherry.pipelines.engine.state import Dag
@@ -69,7 +70,7 @@ class Launcher:
         resolved = resolve(live.engine, flight.path)
         if resolved.kind == "importer":
             return Succeeded(flight.path, flight.attempt, await self._imported(resolved))
-        if resolved.container.image in OPERATIONS:
+        if resolved.container.image in PVC_OPERATIONS:
             return await self._claims.operate(flight, resolved, tell)
         template = self._template(live, resolved, tell)
         inputs = Inputs(
