@@ -73,17 +73,27 @@ INPUT: dict[str, Any] = {
         ("{{$.outputs.parameters['p'].output_file}}", "/o/p"),
         ("{{$.outputs.output_file}}", "/o/out.json"),
         ("{{$.outputMetadataUri}}", "/o/out.json"),
+        ("{{$.inputs.parameters}}", text_of(INPUT["inputs"]["parameterValues"])),
         ("{{$.pipeline_job_name}}/{{$.pipeline_job_uuid}}", "my run/{{$.pipeline_job_uuid}}"),
         # left as they stand
         ("{{$.inputs.artifacts['absent'].uri}}", "{{$.inputs.artifacts['absent'].uri}}"),
         ("{{$.inputs.artifacts['empty'].uri}}", "{{$.inputs.artifacts['empty'].uri}}"),
         ("{{$.outputs.parameters['absent'].output_file}}", "{{$.outputs.parameters['absent'].output_file}}"),
         ("{{$.inputs.artifacts['data'].colour}}", "{{$.inputs.artifacts['data'].colour}}"),
-        ("{{$.json_escape[1]}} {{ x }} {$} {{$", "{{$.json_escape[1]}} {{ x }} {$} {{$"),
+        ("{{$.json_escape[9]}} {{ x }} {$} {{$", "{{$.json_escape[9]}} {{ x }} {$} {{$"),
     ],
 )
 def test_each_placeholder(element: str, expected: str) -> None:
     assert substitute([element], INPUT, {"{{$.pipeline_job_name}}": "my run"}) == [expected]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_executor_input_inside_of_json_texts(depth: int) -> None:
+    (text,) = substitute([f'{{"payload": "{{{{$.json_escape[{depth}]}}}}"}}'], INPUT)
+    found = json.loads(text)["payload"]
+    for _ in range(depth - 1):
+        found = json.loads(f'"{found}"')
+    assert json.loads(found) == INPUT
 
 
 @pytest.mark.parametrize("name", ["nothing", "absent"])

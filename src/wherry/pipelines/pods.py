@@ -17,12 +17,13 @@ from wherry.errors import WherryError
 from wherry.ir.spec import TaskConfigPassthrough
 from wherry.kube.protocol import Object
 from wherry.pipelines.engine.model import RunInfo
+from wherry.pipelines.engine.placeholders import Place, facts
 from wherry.pipelines.lightweight import Function
 from wherry.pipelines.passthroughs import divide
 from wherry.pipelines.platform import Parts, platform_parts
 from wherry.pipelines.platform_volumes import WORKSPACE_PATH, WORKSPACE_VOLUME
 from wherry.pipelines.templates import ObjectRef, Template
-from wherry.runtime import argv, placeholders
+from wherry.runtime import argv
 from wherry.runtime.failures import TaskError
 from wherry.storage.artifacts import child
 
@@ -43,6 +44,7 @@ DESCRIPTOR_LIMIT_BYTES = 120 << 10
 
 _json = msgspec.json.Encoder()
 _ATTEMPT = re.compile(r"(\d{1,9})-(\d{1,9})")
+_INDEX = re.compile(r"\[\d+\]$")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9_.-]+")
 _KILO = re.compile(r"(?<=\d)K$")
@@ -217,23 +219,9 @@ def _descriptor(
             raise LaunchRefused(str(error)) from error
         descriptor |= {"kind": "command", "command": words, "args": []}
         if any("{{$.pipeline" in word or "{{$.workspace" in word for word in words):
-            descriptor["constants"] = constants(info, identity)
+            task = _INDEX.sub("", identity.path).rpartition("/")[2]
+            descriptor["constants"] = facts(Place(info, task, identity.path))
     return descriptor
-
-
-def constants(info: RunInfo, identity: Identity) -> dict[str, str]:
-    """The text of the placeholders that stand for the run and the task."""
-    return {
-        placeholders.PIPELINE_JOB_NAME_PLACEHOLDER: info.name,
-        placeholders.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER: info.resource_name,
-        placeholders.PIPELINE_JOB_ID_PLACEHOLDER: info.run_id,
-        placeholders.PIPELINE_TASK_NAME_PLACEHOLDER: identity.path.rsplit("/", 1)[-1],
-        placeholders.PIPELINE_TASK_ID_PLACEHOLDER: f"{info.run_id}/{identity.path}/{identity.attempt}",
-        placeholders.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER: info.create_time_utc,
-        placeholders.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER: info.schedule_time_utc,
-        placeholders.PIPELINE_ROOT_PLACEHOLDER: info.pipeline_root,
-        placeholders.WORKSPACE_PATH_PLACEHOLDER: info.workspace_path,
-    }
 
 
 def _settings(template: Template, inputs: Inputs) -> _Settings:

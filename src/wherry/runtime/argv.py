@@ -25,6 +25,7 @@ _KEYED = re.compile(
     r"(?P<side>inputs|outputs)\.(?P<kind>parameters|artifacts)\[(?:'{1,2}|\")(?P<name>.*?)(?:'{1,2}|\")\]"
     r"(?:\.(?P<field>\w+)(?:\[(?:'{1,2}|\")(?P<key>.*?)(?:'{1,2}|\")\])?)?"
 )
+_ESCAPE = re.compile(r"json_escape\[([1-3])\]")
 _PARAMETER = re.compile(r"\{\{\$\.inputs\.parameters\[(?:'{1,2}|\")(.*?)(?:'{1,2}|\")\]\}\}")
 _STRUCTS = ("Concat", "IfPresent")
 
@@ -110,11 +111,23 @@ def substitute(
             return known[whole]
         if inner in ("outputs.output_file", "outputMetadataUri"):
             return executor_input["outputs"]["outputFile"]
+        if inner == "inputs.parameters":
+            return text_of(as_object(as_object(executor_input.get("inputs")).get("parameterValues")))
+        escape = _ESCAPE.fullmatch(inner or "")
+        if escape:
+            return _escaped(json.dumps(executor_input, ensure_ascii=False), int(escape.group(1)))
         keyed = _KEYED.fullmatch(inner or "")
         found = _keyed(keyed, executor_input) if keyed else None
         return whole if found is None else found
 
     return [_PLACEHOLDER.sub(replace, element) if "{{$" in element else element for element in argv]
+
+
+def _escaped(text: str, times: int) -> str:
+    """`text` as it stands inside of so many JSON strings within each other."""
+    for _ in range(times):
+        text = json.dumps(text, ensure_ascii=False)[1:-1]
+    return text
 
 
 def _keyed(match: re.Match[str], executor_input: Mapping[str, Any]) -> str | None:

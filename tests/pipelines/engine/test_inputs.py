@@ -113,13 +113,40 @@ def test_arguments_of_the_run_are_checked_and_defaults_filled_in() -> None:
         ("{{$.pipeline_job_create_time_utc}}", INFO.create_time_utc),
         ("{{$.pipeline_job_schedule_time_utc}}", INFO.schedule_time_utc),
         ("at {{$.workspace_path}}/x", "at /kfp-workspace/x"),
-        ("run {{$.pipeline_job_name}}", "run {{$.pipeline_job_name}}"),
-        ("{{$.inputs.parameters['y']}}", "{{$.inputs.parameters['y']}}"),
-        ("{{$.something_new}}", "{{$.something_new}}"),
+        ("run {{$.pipeline_job_name}} of {{$.pipeline_job_uuid}}", f"run {INFO.name} of {INFO.run_id}"),
+        ("{{$.inputs.parameters['y']}}", "5"),
+        ("{{$.inputs.parameters[''y'']}} and {{$.inputs.parameters[\"y\"]}}", "5 and 5"),
+        ("{{$.inputs.parameters['away']}}", "{{$.inputs.parameters['away']}}"),
+        ("{{$.inputs.parameters['z']}}", "{{$.inputs.parameters['z']}}"),
+        ("{{$.something_new}} {{$}}", "{{$.something_new}} {{$}}"),
     ],
 )
-def test_placeholders_in_constants_are_replaced_as_kfp_does(placeholder: str, expected: str) -> None:
-    assert one({"x": "STRING"}, x=placeholder).resolved["a"].parameters["x"] == expected
+def test_placeholders_in_constants_are_replaced_wherever_they_stand(placeholder: str, expected: str) -> None:
+    inputs = {"x": "STRING", "y": "NUMBER_INTEGER", "z": "STRING"}
+    assert one(inputs, x=placeholder, y=5, z="{{$.inputs.parameters['x']}}").resolved["a"].parameters["x"] == expected
+    inputs = {"x": "STRUCT", "y": "NUMBER_INTEGER"}
+    assert one(inputs, x={"a": [placeholder]}, y=5).resolved["a"].parameters["x"] == {"a": [expected]}
+
+
+def test_an_f_string_reaches_the_tasks_of_a_pipeline_that_it_is_given_to() -> None:
+    pipeline = (
+        Pipeline()
+        .leaf("a")
+        .leaf("b", {"text": "STRING"})
+        .dag("d", {"b": task("b", text=Outer("text"))}, {"text": "STRING"})
+    )
+    given = {"text": "{{$.inputs.parameters['pipelinechannel--a-Output']}} of {{$.pipeline_job_name}}"}
+    document = pipeline.document({"a": task("a"), "d": task("d", **given, **{"pipelinechannel--a-Output": Out("a")})})
+    harness = Harness(document, {"a": "{{$.pipeline_task_name}}"}).to_end()
+    assert harness.resolved["d/b"].parameters == {"text": "{{$.pipeline_task_name}} of my run"}
+
+
+def test_a_constant_is_checked_as_what_it_comes_to() -> None:
+    definition = {"parameterType": "STRING", "literals": ["5 o'clock"]}
+    given = {"x": "{{$.inputs.parameters['y']}} o'clock"}
+    inputs = {"x": definition, "y": "NUMBER_INTEGER"}
+    assert one(inputs, **given, y=5).resolved["a"].parameters["x"] == "5 o'clock"
+    assert "is 6 o'clock, not one of: 5 o'clock" in problem(one(inputs, **given, y=6))
 
 
 def test_a_tasks_uuid_is_the_same_for_every_attempt() -> None:
@@ -213,7 +240,7 @@ def test_what_is_launched_has_its_image_env_and_resources_filled_in() -> None:
     container = {
         "image": "{{$.inputs.parameters['image']}}",
         "command": ["echo", "{{$.inputs.parameters['image']}}"],
-        "env": [{"name": "N", "value": "n={{$.inputs.parameters['n']}}"}],
+        "env": [{"name": "N", "value": "n={{$.inputs.parameters['n']}} of {{$.pipeline_job_name}}"}],
         "resources": {
             "resourceCpuLimit": "{{$.inputs.parameters['cpu']}}",
             "cpuRequest": 0.5,
@@ -228,7 +255,7 @@ def test_what_is_launched_has_its_image_env_and_resources_filled_in() -> None:
     )
     resolved = Harness(document).to_end().resolved["a"]
     assert resolved.image == "img:1"
-    assert resolved.env == [("N", "n=1")]
+    assert resolved.env == [("N", "n=1 of my run")]
     assert resolved.resources == {
         "requests": {"cpu": "0.5", "memory": "512Mi"},
         "limits": {"cpu": "2", "memory": "2G", "nvidia.com/gpu": "1"},

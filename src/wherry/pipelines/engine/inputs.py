@@ -14,8 +14,18 @@ from typing import Any, cast
 from wherry.errors import WherryError
 from wherry.ir import cel
 from wherry.pipelines.engine.model import GOOD, Path, Phase
-from wherry.pipelines.engine.placeholders import constant, value_text
-from wherry.pipelines.engine.plan import CONSTANT, MISSING, OUTER, OUTPUT, Definition, Given, TaskPlan, parse_items
+from wherry.pipelines.engine.placeholders import Place, filled_deep, value_text
+from wherry.pipelines.engine.plan import (
+    CONSTANT,
+    MISSING,
+    OUTER,
+    OUTPUT,
+    TEMPLATE,
+    Definition,
+    Given,
+    TaskPlan,
+    parse_items,
+)
 from wherry.pipelines.engine.state import AnyNode, Dag, Group, Loop, View, child_path, last_name, parent_path
 
 
@@ -40,9 +50,11 @@ def parameters_of(view: View, dag: Dag, task: TaskPlan) -> dict[str, Any]:
                 continue
             what = "is null" if value is None else "has no value"
             raise Unresolvable(f"task {task.name!r}: the input {given.name!r} {what}, but it is required{_why(given)}")
-        if definition is not None and not (is_dag and definition.type == "STRING"):
+        if definition is not None and given.source != TEMPLATE and not (is_dag and definition.type == "STRING"):
             value = checked(definition, value, task.name)
         found[given.name] = value
+    if task.templates:
+        _fill_templates(found, task, Place(view.run.info, task.name, child_path(dag.path, task.name)))
     for name in task.component.required:
         if name not in found and not (task.loop is not None and name == task.loop.item):
             raise Unresolvable(f"task {task.name!r}: the input {name!r} is required, but the task does not give it")
@@ -193,6 +205,17 @@ def _whose(task: str) -> str:
     return f"task {task!r}: the input" if task else "the pipeline's parameter"
 
 
+def _fill_templates(found: dict[str, Any], task: TaskPlan, place: Place) -> None:
+    """Constants may name facts of the run, and other inputs of the task (an f-string over a task's output)."""
+    known = {name: value for name, value in found.items() if name not in task.templates}
+    for name in task.templates:
+        if name not in found:
+            continue
+        value = filled_deep(found[name], place, known)
+        definition = task.component.definitions.get(name)
+        found[name] = value if definition is None else checked(definition, value, task.name)
+
+
 def _fill_in(found: dict[str, Any], task: TaskPlan) -> None:
     item = task.loop.item if task.loop else None
     for name, definition in task.component.definitions.items():
@@ -217,8 +240,8 @@ def _source_value(view: View, dag: Dag, task: TaskPlan, given: Given) -> Any:
         return producer.outputs["parameters"].get(given.key, MISSING)
     if source == OUTER:
         return outer_parameter(dag, given.value)
-    if source == CONSTANT:
-        return constant(given.value, view.run.info, task.name, child_path(dag.path, task.name))
+    if source in (CONSTANT, TEMPLATE):
+        return given.value
     return final_status(view, dag, given.producer)
 
 

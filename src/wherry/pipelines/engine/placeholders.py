@@ -1,8 +1,7 @@
-"""Placeholders that the engine itself replaces: run facts in constants, input values in texts of the executor.
+"""Placeholders that the engine itself replaces: facts of the run and input values, in constants and executors.
 
-Used by `inputs` and `resolve`.  Invariant: as KFP's driver does, a constant is replaced only when it is the placeholder
-and nothing else (the workspace path excepted); anything unknown stays literally in place, for the command line
-(which the in-task runtime substitutes) to deal with.
+Used by `inputs`, `resolve` and the maker of pods.  Invariant: one pass, so that what was put in is not looked at again;
+anything unknown stays literally in place, for the command line (which the in-task runtime substitutes) to deal with.
 """
 
 from __future__ import annotations
@@ -11,15 +10,16 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from wherry.ir.cel import text_of
 from wherry.pipelines.engine.model import Path, RunInfo
 
-_WORKSPACE = "{{$.workspace_path}}"
-_PARAMETER = re.compile(r"\{\{\$\.inputs\.parameters\[(?:'([^']*)'|\"([^\"]*)\")\]\}\}")
+_MARK = "{{$."
+_PLACEHOLDER = re.compile(r"\{\{\$\.(?:inputs\.parameters\[('{1,2}|\")(.*?)\1\]|\w+)\}\}")
 
 _FACTS: dict[str, Callable[[RunInfo, str, Path], str]] = {
+    "{{$.workspace_path}}": lambda info, task, path: info.workspace_path,
     "{{$.pipeline_job_name}}": lambda info, task, path: info.name,
     "{{$.pipeline_job_resource_name}}": lambda info, task, path: info.resource_name,
     "{{$.pipeline_job_uuid}}": lambda info, task, path: info.run_id,
@@ -31,12 +31,28 @@ _FACTS: dict[str, Callable[[RunInfo, str, Path], str]] = {
 }
 
 
-def constant(value: Any, info: RunInfo, task: str, path: Path) -> Any:
-    """A task input's constant with its placeholder replaced, if it is one; `task` is the task's name."""
-    if not isinstance(value, str) or "{{$." not in value:
-        return value
-    fact = _FACTS.get(value)
-    return fact(info, task, path) if fact else value.replace(_WORKSPACE, info.workspace_path)
+class Place(NamedTuple):
+    """Where a text stands: in what run, and in which task of it."""
+
+    info: RunInfo
+    task: str
+    path: Path
+
+
+def facts(place: Place) -> dict[str, str]:
+    """Every placeholder that stands for the run or the task, and its text."""
+    return {text: fact(*place) for text, fact in _FACTS.items()}
+
+
+def mentions(value: Any) -> bool:
+    """Whether a placeholder may stand anywhere in the value."""
+    if isinstance(value, str):
+        return _MARK in value
+    if isinstance(value, list):
+        return any(mentions(each) for each in cast("list[Any]", value))
+    if isinstance(value, dict):
+        return any(mentions(each) for item in cast("dict[str, Any]", value).items() for each in item)
+    return False
 
 
 def task_uuid(run_id: str, path: Path) -> str:
@@ -52,27 +68,34 @@ def value_text(value: Any) -> str:
     return text_of(value)
 
 
-def with_inputs(text: str, parameters: dict[str, Any]) -> str:
-    """`text` with `{{$.inputs.parameters['x']}}` replaced wherever it stands; an input without a value stays."""
-    if "{{$." not in text:
+def filled(text: str, place: Place, parameters: dict[str, Any]) -> str:
+    """`text` with all that is known put in: facts, and `{{$.inputs.parameters['x']}}` where x has a value."""
+    if _MARK not in text:
         return text
 
     def replace(found: re.Match[str]) -> str:
-        name = found[1] or found[2]
-        return value_text(parameters[name]) if name in parameters else found[0]
+        name = found[2]
+        if name is None:
+            fact = _FACTS.get(found[0])
+            return fact(*place) if fact else found[0]
+        return value_text(parameters[name]) if parameters.get(name) is not None else found[0]
 
-    return _PARAMETER.sub(replace, text)
+    return _PLACEHOLDER.sub(replace, text)
 
 
-def with_inputs_deep(value: Any, parameters: dict[str, Any]) -> Any:
-    """`with_inputs` for every text in a structure, keys included; a text that is one placeholder takes the value."""
+def filled_deep(value: Any, place: Place, parameters: dict[str, Any], *, typed: bool = False) -> Any:
+    """`filled` for every text in a structure, keys included; with `typed`, a text that is nothing but the placeholder
+    of an input takes the input's value."""
     if isinstance(value, str):
-        whole = _PARAMETER.fullmatch(value)
-        name = (whole[1] or whole[2]) if whole else None
-        return parameters[name] if name is not None and name in parameters else with_inputs(value, parameters)
+        whole = _PLACEHOLDER.fullmatch(value) if typed else None
+        if whole and parameters.get(whole[2]) is not None:
+            return parameters[whole[2]]
+        return filled(value, place, parameters)
     if isinstance(value, list):
-        return [with_inputs_deep(each, parameters) for each in cast("list[Any]", value)]
+        return [filled_deep(each, place, parameters, typed=typed) for each in cast("list[Any]", value)]
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value).items()
-        return {with_inputs(key, parameters): with_inputs_deep(each, parameters) for key, each in items}
+        return {
+            filled(key, place, parameters): filled_deep(each, place, parameters, typed=typed) for key, each in items
+        }
     return value

@@ -25,6 +25,7 @@ from wherry.ir.spec import (
     TaskSpec,
 )
 from wherry.pipelines.engine.model import Kind
+from wherry.pipelines.engine.placeholders import mentions
 
 
 class Missing:
@@ -36,7 +37,7 @@ class Missing:
 
 MISSING: Final = Missing()
 
-CONSTANT, OUTER, OUTPUT, STATUS = range(4)
+CONSTANT, TEMPLATE, OUTER, OUTPUT, STATUS = range(5)
 
 
 class Definition(msgspec.Struct):
@@ -53,7 +54,7 @@ class Given(msgspec.Struct):
     """A parameter that a task gives to its component: where the value comes from."""
 
     name: str
-    source: int  # CONSTANT, OUTER, OUTPUT or STATUS
+    source: int  # CONSTANT, TEMPLATE (a constant with placeholders), OUTER, OUTPUT or STATUS
     value: Any  # the constant, or the name of the enclosing component's input
     producer: str  # a task of the same DAG
     key: str
@@ -106,6 +107,7 @@ class TaskPlan(msgspec.Struct):
     component: ComponentPlan
     needs: tuple[int, ...]
     parameters: tuple[Given, ...]
+    templates: tuple[str, ...]  # those of `parameters` that are TEMPLATEs
     artifacts: tuple[GivenArtifact, ...]
     always: bool  # ALL_UPSTREAM_TASKS_COMPLETED
     condition: cel.Expression | None
@@ -198,13 +200,15 @@ class Plan:
     def _task(self, at: int, name: str, spec: TaskSpec, index: dict[str, int]) -> TaskPlan:
         component = self._components[spec.component_ref.name]
         inputs = component.spec.input_definitions.artifacts
+        parameters = tuple(given_of(key, each, component) for key, each in spec.inputs.parameters.items())
         return TaskPlan(
             name=name,
             index=at,
             spec=spec,
             component=component,
             needs=tuple(index[each] for each in dependencies(spec)),
-            parameters=tuple(given_of(key, each, component) for key, each in spec.inputs.parameters.items()),
+            parameters=parameters,
+            templates=tuple(given.name for given in parameters if given.source == TEMPLATE),
             artifacts=tuple(
                 GivenArtifact(
                     key,
@@ -248,7 +252,9 @@ def given_of(name: str, spec: InputParameterSpec, component: ComponentPlan | Non
     if spec.task_final_status:
         return Given(name, STATUS, None, spec.task_final_status.producer_task, "", selector, definition)
     if spec.runtime_value:
-        return Given(name, CONSTANT, whole(spec.runtime_value.value), "", "", selector, definition)
+        constant = whole(spec.runtime_value.value)
+        source = TEMPLATE if mentions(constant) else CONSTANT
+        return Given(name, source, constant, "", "", selector, definition)
     return Given(name, OUTER, spec.component_input_parameter, "", "", selector, definition)
 
 

@@ -19,9 +19,9 @@ from wherry.pipelines.engine.inputs import (
     parameter_value,
     parameters_of,
 )
-from wherry.pipelines.engine.model import Kind, Outputs, Path
-from wherry.pipelines.engine.placeholders import value_text, with_inputs, with_inputs_deep
-from wherry.pipelines.engine.plan import MISSING, TaskPlan, given_of
+from wherry.pipelines.engine.model import Kind, Outputs, Path, RunInfo
+from wherry.pipelines.engine.placeholders import Place, filled, filled_deep, value_text
+from wherry.pipelines.engine.plan import MISSING, TEMPLATE, TaskPlan, given_of, whole
 from wherry.pipelines.engine.state import Dag, Leaf, Loop, Run, View
 
 _MODELS = {"NVIDIA_": "nvidia.com/gpu", "TPU_": "google.com/tpu"}
@@ -48,6 +48,12 @@ class Resolved(msgspec.Struct):
     parameters: dict[str, Any]
     artifacts: dict[str, list[dict[str, Any]]]
     platform: KubernetesExecutorConfig | None
+    info: RunInfo
+
+    @property
+    def place(self) -> Place:
+        """Where the placeholders of its executor stand."""
+        return Place(self.info, self.name, self.path)
 
     @property
     def container(self) -> ContainerSpec:
@@ -66,29 +72,33 @@ class Resolved(msgspec.Struct):
 
     @property
     def image(self) -> str:
-        return with_inputs(self.container.image, self._with_defaults())
+        return filled(self.container.image, self.place, self._with_defaults())
 
     @property
     def env(self) -> list[tuple[str, str]]:
         """(name, value) in the document's order."""
         known = self._with_defaults()
-        return [(each.name, with_inputs(each.value, known)) for each in self.container.env]
+        return [(each.name, filled(each.value, self.place, known)) for each in self.container.env]
 
     @property
     def resources(self) -> dict[str, dict[str, str]]:
         """`{"requests": {...}, "limits": {...}}` in Kubernetes' terms: cpu, memory, and the accelerator's resource."""
         given, known = self.container.resources, self._with_defaults()
+
+        def text(asked: str) -> str:
+            return filled(asked, self.place, known)
+
         requests = {
-            "cpu": with_inputs(given.resource_cpu_request, known) or _number(given.cpu_request),
-            "memory": with_inputs(given.resource_memory_request, known) or _number(given.memory_request, "G"),
+            "cpu": text(given.resource_cpu_request) or _number(given.cpu_request),
+            "memory": text(given.resource_memory_request) or _number(given.memory_request, "G"),
         }
         limits = {
-            "cpu": with_inputs(given.resource_cpu_limit, known) or _number(given.cpu_limit),
-            "memory": with_inputs(given.resource_memory_limit, known) or _number(given.memory_limit, "G"),
+            "cpu": text(given.resource_cpu_limit) or _number(given.cpu_limit),
+            "memory": text(given.resource_memory_limit) or _number(given.memory_limit, "G"),
         }
         if given.accelerator is not None:
-            kind = with_inputs(given.accelerator.resource_type or given.accelerator.type, known)
-            count = with_inputs(given.accelerator.resource_count or str(given.accelerator.count or ""), known)
+            kind = text(given.accelerator.resource_type or given.accelerator.type)
+            count = text(given.accelerator.resource_count or str(given.accelerator.count or ""))
             if kind and count not in ("", "0"):
                 limits[_extended_resource(kind)] = count
         return {"requests": _present(requests), "limits": _present(limits)}
@@ -99,7 +109,7 @@ class Resolved(msgspec.Struct):
             for name, each in self.component.input_definitions.parameters.items()
             if each.default_value is not msgspec.UNSET and name not in self.parameters
         }
-        return {**defaults, **self.parameters} if defaults else self.parameters
+        return {**whole(defaults), **self.parameters} if defaults else self.parameters
 
 
 def resolve(run: Run, path: Path) -> Resolved:
@@ -129,6 +139,7 @@ def resolve(run: Run, path: Path) -> Resolved:
         parameters=parameters,
         artifacts=artifacts,
         platform=kubernetes.deployment_spec.executors.get(label) if kubernetes else None,
+        info=run.info,
     )
 
 
@@ -154,6 +165,8 @@ def resolve_value(run: Run, path: Path, spec: dict[str, Any]) -> Any:
     value = parameter_value(run, group, task, given)
     if value is MISSING:
         raise Unresolvable(f"task {task.name!r}: a value of its platform settings is missing: {spec}")
+    if given.source == TEMPLATE:
+        return filled_deep(value, Place(run.info, task.name, path), _inputs(run, leaf, task)[0])
     return value
 
 
@@ -170,22 +183,17 @@ def imported(resolved: Resolved) -> Outputs:
             "schemaVersion": importer.type_schema.schema_version or "0.0.1",
         },
         "uri": uri,
-        "metadata": with_inputs_deep(importer.metadata, resolved.parameters),
+        "metadata": filled_deep(importer.metadata, resolved.place, resolved.parameters, typed=True),
     }
     return {"parameters": {}, "artifacts": {names[0]: [artifact]}}
 
 
 def _artifact_uri(resolved: Resolved, importer: ImporterSpec) -> str:
     source = importer.artifact_uri
-    if source.runtime_parameter:
-        uri = resolved.parameters.get(source.runtime_parameter)
-    else:
-        uri = source.constant if source.constant is not msgspec.UNSET else source.constant_value
-    if isinstance(uri, dict):  # the deprecated constantValue
-        uri = uri.get("stringValue")  # type: ignore[reportUnknownVariableType,reportUnknownMemberType]
+    uri = resolved.parameters.get(source.runtime_parameter) if source.runtime_parameter else source.value
     if not isinstance(uri, str) or not uri:
         raise Unresolvable(f"task {resolved.name!r}: the importer's artifact URI has no value")
-    return with_inputs(uri, resolved.parameters)
+    return filled(uri, resolved.place, resolved.parameters)
 
 
 def _leaf(run: Run, path: Path) -> tuple[Leaf, TaskPlan]:
