@@ -95,3 +95,41 @@ def test_a_union_with_none_is_optional_in_name_only() -> None:
     assert definitions["parameters"]["a"] == {"parameterType": "STRING"}
     assert definitions["parameters"]["b"] == {"parameterType": "NUMBER_INTEGER", "isOptional": True}
     assert definitions["artifacts"]["d"]["isOptional"] is True
+
+
+def test_only_the_values_that_a_parameter_may_be() -> None:
+    @dsl.pipeline
+    def p() -> None:
+        beyond.choices(color=beyond.Color.RED, level=beyond.Level.HIGH)
+
+    arguments = p.pipeline_spec["root"]["dag"]["tasks"]["choices"]["inputs"]["parameters"]
+    assert arguments["color"] == {"runtimeValue": {"constant": "red"}}
+    assert arguments["level"] == {"runtimeValue": {"constant": 2.0}}
+    with pytest.raises(ValueError, match=r"input 'mode'.* must be one of \['fast', 'slow'\]. Got: 'x'. \(test_beyond"):
+
+        @dsl.pipeline
+        def q() -> None:
+            beyond.choices(color="red", mode="x")
+
+
+def test_an_artifact_is_no_part_of_a_value() -> None:
+    with pytest.raises(
+        TypeError, match=r"The artifact data-out cannot be a part of the argument 'text'.*\(test_beyond"
+    ):
+
+        @dsl.pipeline
+        def p() -> None:
+            beyond.show(text=f"<{beyond.data().outputs['out']}>")
+
+
+def test_one_of_takes_outputs_of_its_own_branches() -> None:
+    with pytest.raises(ValueError, match=r"Got the output of number. \(test_beyond"):
+
+        @dsl.pipeline
+        def p(x: int) -> None:
+            before = beyond.number()
+            with dsl.If(x == 1):
+                inside = beyond.number()
+            with dsl.Else():
+                beyond.number()
+            beyond.show(n=dsl.OneOf(inside.output, before.output))

@@ -313,7 +313,7 @@ def forget_interpolated() -> None:
 
 
 def channels_in_text(text: str) -> Iterator[PipelineChannel]:
-    """The parameters that a text holds, each once."""
+    """The channels that a text holds, each once."""
     start = text.find("{{channel:task=")
     seen: set[str] = set()
     while start >= 0:
@@ -324,7 +324,7 @@ def channels_in_text(text: str) -> Iterator[PipelineChannel]:
         if found not in seen:
             seen.add(found)
             channel = _interpolated.get(found) or _parse(found)
-            if channel is not None and not isinstance(channel, PipelineArtifactChannel):
+            if channel is not None:
                 yield channel
         start = text.find("{{channel:task=", end)
 

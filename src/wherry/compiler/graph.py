@@ -136,6 +136,8 @@ class Group:
     keyword: ClassVar[str] = "Pipeline"  # what the user wrote
 
     def __init__(self, name: str | None = None) -> None:
+        if name is not None and not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users' values
+            raise TypeError(at(f"The name of a dsl.{self.keyword} is a text. Got: {name!r}."))
         self.display_name = name
         self.name = ""
         self.place = caller()

@@ -191,6 +191,14 @@ def _add_constant(
 ) -> None:
     replacements: list[tuple[str, str]] = []
     for channel in channels_in(value):
+        if isinstance(channel, PipelineArtifactChannel):
+            raise TypeError(
+                at(
+                    f"The artifact {full_name(channel)} cannot be a part of the argument {name!r}, which is a value. "
+                    "Give it to an input that is an artifact.",
+                    task.place,
+                )
+            )
         extra = injected_name(channel)
         if extra in inputs:
             raise RuntimeError(

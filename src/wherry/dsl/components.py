@@ -16,7 +16,7 @@ from wherry.compiler.channels import (
 )
 from wherry.compiler.document import component_document
 from wherry.compiler.errors import InconsistentTypeException
-from wherry.compiler.graph import Trace
+from wherry.compiler.graph import Outputs, Trace
 from wherry.compiler.interface import ComponentSpec, GraphSpec, InputSpec
 from wherry.compiler.places import at
 from wherry.dsl.task import PipelineTask
@@ -66,6 +66,7 @@ class BaseComponent:
         Raises TypeError for wrong arguments, InconsistentTypeException for one of the wrong type, RuntimeError outside
         of a pipeline function.
         """
+        kwargs = {name: self._plain(name, value) for name, value in kwargs.items()}
         self._check_arguments(args, kwargs)
         trace = Trace.current
         if trace is None:
@@ -82,6 +83,15 @@ class BaseComponent:
 
     def _function_name(self) -> str:
         return self.name.replace("-", "_")
+
+    def _plain(self, name: str, value: Any) -> Any:
+        """An argument as a value of the parameter types: all outputs of a task are a dict, a member is its value."""
+        if isinstance(value, Outputs):
+            return dict(value)
+        spec = self.component_spec.inputs.get(name)
+        if spec is None or not spec.literals or isinstance(value, PipelineChannel):
+            return value
+        return getattr(value, "value", value)
 
     def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if args:
@@ -100,7 +110,9 @@ class BaseComponent:
             plural = "argument" if len(missing) == 1 else "arguments"
             raise TypeError(at(f"{self.name}() missing {len(missing)} required {plural}: {', '.join(missing)}."))
         for name, value in kwargs.items():
-            _check_type(value, inputs[name], f"input {name!r} of component {self.name!r}")
+            what = f"input {name!r} of component {self.name!r}"
+            _check_type(value, inputs[name], what)
+            _check_literals(value, inputs[name], what)
 
 
 class PythonComponent(BaseComponent):
@@ -217,6 +229,11 @@ def _check_type(value: Any, expected: InputSpec, what: str) -> None:
                 f"{_shown(expected_type or expected.type, expected.is_artifact_list)!r}"
             )
         )
+
+
+def _check_literals(value: Any, expected: InputSpec, what: str) -> None:
+    if expected.literals and not isinstance(value, PipelineChannel) and value not in expected.literals:
+        raise ValueError(at(f"The {what} must be one of {expected.literals}. Got: {value!r}."))
 
 
 def _shown(name: str, is_list: bool) -> str:

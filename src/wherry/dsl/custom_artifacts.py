@@ -48,8 +48,10 @@ def _artifact_class(annotation: Any) -> Any:
     if annotation is MISSING:
         return None
     annotation = annotations.strip_optional(annotation)
-    cls = annotations.io_artifact_class(annotation) if annotations.is_marked_artifact(annotation) else annotation
-    return cls if _is_custom(cls) else None
+    if annotations.is_marked_artifact(annotation):
+        marked = annotations.io_artifact_class(annotation)
+        return marked if isinstance(marked, type) and marked not in SYSTEM_CLASSES else None
+    return annotation if _is_custom(annotation) else None
 
 
 def _is_custom(cls: Any) -> bool:

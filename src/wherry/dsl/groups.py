@@ -146,6 +146,8 @@ class ExitHandler(ExitHandlerGroup, _Block):
     """Runs `exit_task` after its tasks, however they end.  Only at the top level of a pipeline."""
 
     def __init__(self, exit_task: Task, name: str | None = None) -> None:
+        if not isinstance(exit_task, Task):  # pyright: ignore[reportUnnecessaryIsInstance] - users' values
+            raise AttributeError(at(f"exit_task is a task of the pipeline. Got: {exit_task!r}."))
         if exit_task.after_names or any(_is_made_by_task(value) for value in exit_task.inputs.values()):
             raise ValueError(at("exit_task cannot depend on any other tasks."))
         super().__init__(exit_task, name)
@@ -156,11 +158,15 @@ class OneOf:
     """The output of whichever branch of an If/Elif/Else runs: one channel of each branch, all of the same type."""
 
     def __new__(cls, *channels: Any) -> Any:
+        if not channels:
+            raise IndexError(at("dsl.OneOf takes one output of each branch. Got none."))
         first = channels[0]
         if any(isinstance(channel, Collected) for channel in channels):
             raise ValueError(at("dsl.Collected cannot be used inside of dsl.OneOf."))
         if not isinstance(first, (PipelineParameterChannel, PipelineArtifactChannel)):
             raise ValueError(at(f"Got unknown input to dsl.OneOf with type {type(first)}."))
+        if any(isinstance(channel, (OneOfParameter, OneOfArtifact)) for channel in channels):
+            raise ValueError(at("dsl.OneOf cannot be used inside of another dsl.OneOf."))
         branches = _branches_of(first)
         branches.one_of_count += 1
         name = f"{INJECTED_PREFIX}{branches.name}-oneof-{branches.one_of_count}"
@@ -228,11 +234,17 @@ def _branches_of(channel: PipelineChannel) -> ConditionBranches:
     return branches
 
 
+def _is_inside(channel: PipelineChannel, branches: ConditionBranches) -> bool:
+    task = Trace.required().tasks.get(channel.channel_task or "")
+    group = task.parent if task is not None else None
+    while group is not None and group is not branches:
+        group = group.parent
+    return group is branches
+
+
 def _check_branches(channels: tuple[Any, ...], branches: ConditionBranches) -> None:
     first = channels[0]
     kind = PipelineParameterChannel if isinstance(first, PipelineParameterChannel) else PipelineArtifactChannel
-    if any(isinstance(channel, (OneOfParameter, OneOfArtifact)) for channel in channels):
-        raise ValueError(at("dsl.OneOf cannot be used inside of another dsl.OneOf."))
     if any(not isinstance(channel, kind) for channel in channels):
         raise TypeError(
             at(
@@ -248,6 +260,13 @@ def _check_branches(channels: tuple[Any, ...], branches: ConditionBranches) -> N
             )
         )
     for index, channel in enumerate(channels):
+        if not _is_inside(channel, branches):
+            raise ValueError(
+                at(
+                    "dsl.OneOf takes outputs of one dsl.If with its dsl.Elif and dsl.Else. "
+                    f"Got the output of {channel.channel_task}."
+                )
+            )
         same_kind = getattr(channel, "is_artifact_list", None) == getattr(first, "is_artifact_list", None)
         if channel.channel_type != first.channel_type or not same_kind:
             raise TypeError(

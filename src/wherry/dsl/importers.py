@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wherry.compiler import types
 from wherry.compiler.channels import (
+    PipelineArtifactChannel,
     PipelineChannel,
     PipelineParameterChannel,
     channels_in,
@@ -11,7 +12,9 @@ from wherry.compiler.channels import (
 )
 from wherry.compiler.interface import ComponentSpec, ImporterSpec, InputSpec, OutputSpec
 from wherry.compiler.placeholders import InputValuePlaceholder
+from wherry.compiler.places import at
 from wherry.dsl.components import ImporterComponent
+from wherry.runtime import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ def importer(
     reimport: make a new record even if there is one of the same type, URI and metadata.  metadata: properties, which
     may hold outputs and inputs of the pipeline.  download_to_workspace: also bring it into the pipeline's workspace.
     """
+    if not annotations.is_artifact_class(artifact_class):
+        raise AttributeError(at(f"artifact_class is a class such as dsl.Dataset. Got: {artifact_class!r}."))
     channels: dict[str, tuple[str, PipelineChannel]] = {}
     properties = _with_placeholders(dict(metadata), channels) if metadata else None
     type_name = types.bundled(artifact_class)
@@ -52,7 +57,7 @@ def importer(
 
 def _with_placeholders(value: Any, channels: dict[str, tuple[str, PipelineChannel]]) -> Any:
     """The metadata with an input of the importer in place of each channel; the same channel, the same input."""
-    if isinstance(value, PipelineParameterChannel):
+    if isinstance(value, (PipelineParameterChannel, PipelineArtifactChannel)):
         return _placeholder(value, channels)
     if isinstance(value, dict):
         return {
@@ -68,6 +73,8 @@ def _with_placeholders(value: Any, channels: dict[str, tuple[str, PipelineChanne
 
 
 def _placeholder(channel: PipelineChannel, channels: dict[str, tuple[str, PipelineChannel]]) -> str:
+    if isinstance(channel, PipelineArtifactChannel):
+        raise TypeError(at(f"An artifact cannot be a part of metadata. Got: {channel!r}."))
     known = channels.get(pattern(channel))
     if known is None:
         name = f"metadata-{len(channels) + 1}" if channels else "metadata"

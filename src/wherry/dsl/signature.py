@@ -143,6 +143,8 @@ def _input(annotation: Any, parameter: Parameter) -> InputSpec:
     default: Any = None if parameter.default is MISSING or is_artifact else parameter.default
     if literals is not None and hasattr(default, "value"):
         default = default.value
+    if literals is not None and default is not None and default not in literals:
+        raise ValueError(at(f"The default of {parameter.name!r} must be one of {literals}. Got: {default!r}."))
     return InputSpec(
         type_name,
         default=default,
@@ -165,6 +167,8 @@ def _add_returned(annotation: Any, outputs: dict[str, OutputSpec], *, is_contain
         return
     elif hasattr(annotation, "_fields"):
         for name in annotation._fields:
+            if name not in getattr(annotation, "__annotations__", {}):
+                raise AttributeError(at(f"The output {name!r} has no type: use typing.NamedTuple."))
             outputs[_unused(name, outputs)] = _output(annotation.__annotations__[name])
     else:
         outputs[_unused(SINGLE_OUTPUT, outputs)] = _output(annotation)

@@ -119,7 +119,7 @@ class PipelineTask(Task):
         """How often to try again after a failure, and how long to wait: `backoff_duration` at first (`0s`), each time
         `backoff_factor` (2) as long, never more than `backoff_max_duration` (`3600s`)."""
         self.retry_policy = RetryPolicy(
-            num_retries or 0,
+            _count(num_retries or 0),
             _seconds(backoff_duration or "0s"),
             backoff_factor or 2.0,
             _seconds(backoff_max_duration or "3600s"),
@@ -263,6 +263,16 @@ def _check_text(value: Any, what: str) -> None:
 
 def _digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
+
+
+def _count(retries: Any) -> int:
+    try:
+        count = int(retries)
+    except (TypeError, ValueError):
+        count = -1
+    if count < 0 or float(retries) != count:
+        raise ValueError(at(f"num_retries must be a non-negative integer. Got: {retries!r}."))
+    return count
 
 
 def _seconds(duration: str) -> int:
