@@ -25,6 +25,9 @@ def with_parameter(docs: Any, **definition: Any) -> dict[str, Any]:
         ({"count": 1, "cuont": 2}, "no parameter 'cuont'"),
         ({"count": 1, "cuont": 2}, "Did you mean 'count'?"),
         ({"count": "9" * (1 << 20)}, "larger than 1 MiB"),
+        ({"count": 10**400}, "the argument 'count' is not a JSON value: 0: the number is larger than a double can be"),
+        ({"count": [float("nan")]}, "0.0: nan is not a number that JSON has"),
+        ({"count": "\ud800"}, "half of a character"),
     ],
 )
 def test_bad_arguments(lab: Any, go: Any, docs: Any, arguments: dict[str, Any], words: str) -> None:

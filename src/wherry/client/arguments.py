@@ -23,14 +23,18 @@ _NAMES = {
     "BOOLEAN": "true or false",
     "LIST": "a list (JSON)",
     "STRUCT": "a mapping (JSON)",
+    "TASK_FINAL_STATUS": "a mapping (JSON)",
+    "TASK_CONFIG": "a mapping (JSON)",
+    "": "a text",
 }
+_LEGACY_TYPES = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE", "STRING": "STRING"}
 
 
 def checked(flow: Flow, values: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a run, from Python values.  Raises `UsageError` for unknown, missing and ill-typed ones."""
     definitions = _definitions(flow)
     _known(flow, definitions, list(values))
-    found = {name: _value(name, definitions[name]["parameterType"], value) for name, value in values.items()}
+    found = {name: _value(name, definitions[name], value) for name, value in values.items()}
     _complete(flow, definitions, found)
     return found
 
@@ -45,13 +49,14 @@ def given(flow: Flow, words: Sequence[str], values: Mapping[str, Any]) -> dict[s
             raise UsageError(f"-p {word}: an argument is given as name=value")
         texts[name] = text
     _known(flow, definitions, [*texts, *values])
-    found = {name: _value(name, definitions[name]["parameterType"], value) for name, value in values.items()}
+    found = {name: _value(name, definitions[name], value) for name, value in values.items()}
     for name, text in texts.items():
         definition = definitions[name]
-        if text == "null" and definition.get("isOptional") and definition["parameterType"] != "STRING":
+        kind = definition["parameterType"]
+        if text == "null" and definition.get("isOptional") and kind in _TYPES and kind != "STRING":
             found[name] = None
         else:
-            found[name] = _parsed(name, definition["parameterType"], text)
+            found[name] = _parsed(name, kind, text)
     _complete(flow, definitions, found)
     return found
 
@@ -61,7 +66,7 @@ def _definitions(flow: Flow) -> Definitions:
         inputs: Any = flow.spec["root"].get("inputDefinitions", {})
         artifacts: Definitions = dict(inputs.get("artifacts", {}))
         parameters: Definitions = {
-            name: {**definition, "parameterType": definition.get("parameterType", "")}
+            name: {**definition, "parameterType": _kind(definition)}
             for name, definition in inputs.get("parameters", {}).items()
         }
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -73,6 +78,12 @@ def _definitions(flow: Flow) -> Definitions:
             hint="import them inside the pipeline with dsl.importer",
         )
     return parameters
+
+
+def _kind(definition: Mapping[str, Any]) -> str:
+    """The declared type, also in the deprecated field; "" when there is none that we know."""
+    kind = definition.get("parameterType") or _LEGACY_TYPES.get(definition.get("type", ""), "")
+    return kind if kind in _NAMES else ""
 
 
 def _known(flow: Flow, definitions: Definitions, names: Sequence[str]) -> None:
@@ -99,14 +110,21 @@ def _complete(flow: Flow, definitions: Definitions, found: Mapping[str, Any]) ->
 def _parsed(name: str, kind: str, text: str) -> Any:
     try:
         return _PARSERS[kind](text)
-    except (KeyError, ValueError, RecursionError):
+    except (KeyError, ValueError, OverflowError, RecursionError):
         raise _ill(name, kind, text) from None
+
+
+def _text(text: str) -> str:
+    text.encode()  # what was not UTF-8 on the command line cannot be: a ValueError
+    return text
 
 
 def _integer(text: str) -> int:
     if len(text) > 400:
         raise ValueError
-    return int(text)
+    number = int(text)
+    float(number)  # protobuf's numbers are doubles: an OverflowError
+    return number
 
 
 def _double(text: str) -> float:
@@ -121,30 +139,35 @@ def _boolean(text: str) -> bool:
 
 
 def _list(text: str) -> list[Any]:
-    value = json.loads(text, parse_constant=_refuse)
+    value = _json(text)
     if not isinstance(value, list):
         raise ValueError
     return cast("list[Any]", value)
 
 
 def _struct(text: str) -> dict[str, Any]:
-    value = json.loads(text, parse_constant=_refuse)
+    value = _json(text)
     if not isinstance(value, dict):
         raise ValueError
     return cast("dict[str, Any]", value)
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
+def _json(text: str) -> Any:
+    value = json.loads(text, parse_constant=_double, parse_float=_double, parse_int=_integer)
+    json.dumps(value, ensure_ascii=False).encode()  # half of a character: a ValueError
+    return value
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "NUMBER_INTEGER": _integer,
     "NUMBER_DOUBLE": _double,
-    "STRING": str,
+    "STRING": _text,
     "BOOLEAN": _boolean,
     "LIST": _list,
     "STRUCT": _struct,
+    "TASK_FINAL_STATUS": _struct,
+    "TASK_CONFIG": _struct,
+    "": _text,
 }
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "NUMBER_INTEGER": int,
@@ -153,11 +176,16 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "BOOLEAN": bool,
     "LIST": (list, tuple),
     "STRUCT": dict,
+    "TASK_FINAL_STATUS": dict,
+    "TASK_CONFIG": dict,
 }
 
 
-def _value(name: str, kind: str, value: Any) -> Any:
+def _value(name: str, definition: Mapping[str, Any], value: Any) -> Any:
+    kind: str = definition["parameterType"]
     expected = _TYPES.get(kind)
+    if value is None and not definition.get("isOptional") and "defaultValue" not in definition:
+        raise _ill(name, kind, value)
     if value is None or expected is None:
         return value
     whole = kind == "NUMBER_INTEGER" and isinstance(value, float) and value.is_integer()

@@ -16,12 +16,9 @@ from wherry.ir.forms import IRError
 __all__ = ["IRError", "combine", "read", "split"]
 
 YAML = "wherry.ir.yaml"  # the lazy entry: a server gets plain values and never needs PyYAML
-_PIPELINE = frozenset(
-    {
-        "pipelineInfo", "root", "components", "deploymentSpec", "schemaVersion",
-        "pipeline_info", "deployment_spec", "schema_version",
-    }
-)  # fmt: skip
+PROTOJSON, SPEC = "wherry.ir.protojson", "wherry.ir.spec"  # lazy too: msgspec, only for names that KFP never writes
+_PIPELINE = frozenset({"pipelineInfo", "root", "components", "deploymentSpec", "schemaVersion"})
+_WIDE = frozenset({"pipeline_info", "deployment_spec", "schema_version", "sdk_version", "default_pipeline_root"})
 _WRAPPED = frozenset({"pipeline_spec", "platform_spec"})
 
 
@@ -48,6 +45,8 @@ def combine(documents: list[Any]) -> dict[str, Any]:
             if len(found) > 1:
                 raise IRError("a document with pipeline_spec must be the only one")
             return spec
+        if _WIDE & spec.keys():
+            spec = import_module(PROTOJSON).canonical(spec, import_module(SPEC).PipelineSpec)
         if "platforms" in spec and not (_PIPELINE & spec.keys()):
             platforms.append(spec)
         else:

@@ -10,6 +10,7 @@ import re
 from typing import Any, cast
 
 from wherry.errors import UsageError
+from wherry.ir.limits import shortened
 
 Document = dict[str, Any]
 GROUP = "pipelines.kubeflow.org/"
@@ -31,6 +32,9 @@ _COMPONENT = frozenset(
 
 class IRError(UsageError):
     """The document is no pipeline that we can run; the message begins with the place in the document."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(shortened(message), hint=hint)
 
 
 def manifest(document: Document) -> list[Any] | None:

@@ -6,9 +6,8 @@ Called by the service for every submission and by `wherry compile`'s checks.  In
 
 from __future__ import annotations
 
-import math
 import re
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,9 +15,9 @@ from wherry.ir import documents, forms
 from wherry.ir.check import check
 from wherry.ir.check_platform import check_platform
 from wherry.ir.documents import IRError
-from wherry.ir.limits import MAX_DEPTH
 from wherry.ir.protojson import canonical
 from wherry.ir.spec import PipelineSpec, PlatformSpec
+from wherry.ir.values import check_values
 
 R = TypeVar("R")
 __all__ = ["Document", "IRError", "from_builtins", "load", "read"]
@@ -45,7 +44,7 @@ def load(text: bytes | str) -> Document:
 
 def from_builtins(document: dict[str, Any]) -> Document:
     """Reads a pipeline spec, or `{"pipeline_spec", "platform_spec"}`, from plain values; raises IRError."""
-    _check_values(document)
+    check_values(document)
     pipeline, platform = documents.split(document)
     spec = read(forms.rooted(pipeline), PipelineSpec)
     check(spec)
@@ -126,62 +125,3 @@ def _fails(value: Any, kind: Any, message: str) -> bool:
     except msgspec.ValidationError as error:
         return str(error).startswith(message)
     return False
-
-
-_BITS = 1023  # larger numbers are no doubles
-
-
-def _check_values(value: Any) -> None:
-    """Plain values may come from anywhere: what no JSON can hold is refused, and their nesting is bounded, without
-    recursion."""
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH + 2):
-        deeper: list[Any] = []
-        for each in level:
-            children: Any = each
-            if each.__class__ is dict:
-                children = each.values()
-                for key in each:
-                    if key.__class__ is not str or not (key.isascii() or _is_text(key)):
-                        raise IRError(f"{_where(value, each)}: the key {key!r} is not text")
-            for child in children:
-                kind = child.__class__
-                if kind is dict or kind is list:
-                    deeper.append(child)
-                elif kind is float and not math.isfinite(child):
-                    raise IRError(f"{_where(value, child)}: {child} is not a number that JSON has")
-                elif kind is int and child.bit_length() > _BITS:
-                    raise IRError(f"{_where(value, child)}: the number is larger than a double can be")
-                elif kind is str and not (child.isascii() or _is_text(child)):
-                    raise IRError(f"{_where(value, child)}: the text has half of a character (a lone surrogate)")
-        if not deeper:
-            return
-        level = deeper
-    raise IRError(f"the document nests deeper than {MAX_DEPTH} levels")
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _where(value: Any, wanted: Any) -> str:
-    """The path in `value` of the very object `wanted`."""
-    level: list[tuple[str, Any]] = [("", value)]
-    while level:
-        deeper: list[tuple[str, Any]] = []
-        for path, each in level:
-            if each is wanted:
-                return path or "the document"
-            if isinstance(each, dict):
-                inner = cast("dict[Any, Any]", each).items()
-            elif isinstance(each, list):
-                inner = enumerate(cast("list[Any]", each))
-            else:
-                continue
-            deeper.extend((f"{path}.{key}" if path else f"{key}", child) for key, child in inner)
-        level = deeper
-    return "the document"

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from wherry.errors import UsageError
-from wherry.ir.limits import MAX_BYTES, MAX_DEPTH
+from wherry.ir.limits import MAX_BITS, MAX_BYTES, MAX_DEPTH, shortened
 from wherry.ir.yaml_writer import write
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -28,6 +28,9 @@ _MEMO_CHARS = 64  # plain scalars up to this length are resolved once a document
 
 class YAMLError(UsageError):
     """The text is not YAML that we take; the message says what and where."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(shortened(message), hint=hint)
 
 
 def load_all(text: bytes | str) -> list[Any]:
@@ -207,6 +210,6 @@ def _plain(event: Any, reader: Any) -> Any:
         value = reader.construct_object(yaml.ScalarNode(_TAG + tag, text, event.start_mark))
     except ValueError:
         raise YAMLError(f"{text[:40]!r} is not a number we can read{_at(event.start_mark)}") from None
-    if (type(value) is float and not math.isfinite(value)) or (type(value) is int and value.bit_length() > 1023):
+    if (type(value) is float and not math.isfinite(value)) or (type(value) is int and value.bit_length() > MAX_BITS):
         raise YAMLError(f"{text[:40]} is not a number that a document can hold{_at(event.start_mark)}")
     return value

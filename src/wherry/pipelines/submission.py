@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from wherry.errors import UsageError
-from wherry.ir import Document
+from wherry.ir import Document, IRError
+from wherry.ir.values import check_values
 from wherry.pipelines.engine import Run
 from wherry.pipelines.engine.inputs import Unresolvable, root_inputs
 from wherry.pipelines.engine.model import RunInfo
@@ -99,6 +100,10 @@ def _check_arguments(document: Document, arguments: dict[str, Any]) -> None:
             raise UsageError(f"the pipeline's input {name!r} is an artifact; only parameters can be given to a run")
         if name not in known.parameters:
             raise UsageError(f"the pipeline has no parameter {name!r}", hint=_hint(name, list(known.parameters)))
+        try:
+            check_values([value])
+        except IRError as error:
+            raise UsageError(f"the argument {name!r} is not a JSON value: {error.message}") from error
         if len(msgspec.json.encode(value)) > PARAMETER_LIMIT_BYTES:
             raise UsageError(
                 f"the argument {name!r} is larger than 1 MiB", hint="Put it into a file and import it as an artifact."
