@@ -57,7 +57,9 @@ def importer(
 
 def _with_placeholders(value: Any, channels: dict[str, tuple[str, PipelineChannel]]) -> Any:
     """The metadata with an input of the importer in place of each channel; the same channel, the same input."""
-    if isinstance(value, (PipelineParameterChannel, PipelineArtifactChannel)):
+    if isinstance(value, PipelineArtifactChannel):
+        raise ValueError(_no_artifact(value))
+    if isinstance(value, PipelineParameterChannel):
         return _placeholder(value, channels)
     if isinstance(value, dict):
         return {
@@ -74,9 +76,13 @@ def _with_placeholders(value: Any, channels: dict[str, tuple[str, PipelineChanne
 
 def _placeholder(channel: PipelineChannel, channels: dict[str, tuple[str, PipelineChannel]]) -> str:
     if isinstance(channel, PipelineArtifactChannel):
-        raise TypeError(at(f"An artifact cannot be a part of metadata. Got: {channel!r}."))
+        raise TypeError(_no_artifact(channel))
     known = channels.get(pattern(channel))
     if known is None:
         name = f"metadata-{len(channels) + 1}" if channels else "metadata"
         known = channels[pattern(channel)] = (name, channel)
     return InputValuePlaceholder(known[0]).text()
+
+
+def _no_artifact(channel: PipelineChannel) -> str:
+    return at(f"An artifact cannot be a part of metadata. Got: {channel!r}.")

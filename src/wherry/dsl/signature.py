@@ -10,7 +10,7 @@ import builtins
 from wherry.compiler import types
 from wherry.compiler.interface import ComponentSpec, ContainerSpec, InputSpec, OutputSpec
 from wherry.compiler.places import at
-from wherry.dsl import docstrings
+from wherry.dsl import docstrings, source
 from wherry.runtime import annotations
 
 TYPE_CHECKING = False
@@ -44,6 +44,7 @@ class Parameter:
 
 def parameters_of(func: Callable[..., Any]) -> list[Parameter]:
     """The parameters of a function.  Annotations that are texts (PEP 563) are evaluated where the function stands."""
+    source.require_function(func)
     code = func.__code__
     count = code.co_argcount + code.co_kwonlyargcount
     names = list(code.co_varnames[:count])

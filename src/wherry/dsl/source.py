@@ -98,6 +98,7 @@ def function_source(func: Callable[..., Any]) -> str:
 
     while hasattr(func, "__wrapped__"):
         func = func.__wrapped__  # type: ignore[attr-defined]
+    require_function(func)
     code = func.__code__
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, func.__globals__)  # type: ignore[attr-defined]
@@ -108,6 +109,12 @@ def function_source(func: Callable[..., Any]) -> str:
     text = textwrap.dedent("".join(_block(lines[code.co_firstlineno - 1 :]))).split("\n")
     start = next((index for index, line in enumerate(text) if line.startswith("def")), len(text))
     return "\n".join(text[start:])
+
+
+def require_function(value: object) -> None:
+    """Raise TypeError for what is not a function written in Python."""
+    if not hasattr(value, "__code__"):
+        raise TypeError(at(f"Only a function written in Python can be used here. Got: {value!r}."))
 
 
 def _block(lines: list[str]) -> list[str]:
