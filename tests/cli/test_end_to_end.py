@@ -116,6 +116,20 @@ def test_a_server_that_is_killed_costs_the_run_nothing(real: RealHome, signs: Pa
     assert (signs / "started").read_text() == "x"
 
 
+def test_servers_that_are_killed_again_and_again_cost_the_run_nothing(real: RealHome, signs: Path) -> None:
+    """Each is killed as soon as it has written who it is: while it starts, before it could tell anything new."""
+    client = started(real, signs, "waits", "--json")
+    for _ in range(12):
+        killed = real.server()
+        os.kill(killed, signal.SIGKILL)
+        until(lambda gone=killed: real.server() != gone, "the next server, which the client starts")
+    (signs / "go").touch()
+    out, err = client.communicate(timeout=60)
+    assert client.returncode == 0, err
+    assert json.loads(out.splitlines()[-1])["outputs"] == {"Output": 7}
+    assert (signs / "started").read_text() == "x"
+
+
 def test_a_client_that_is_killed_leaves_the_run_going(real: RealHome, signs: Path) -> None:
     client = started(real, signs, "waits")
     client.kill()

@@ -15,13 +15,12 @@ from typing import Any, NoReturn
 
 from wherry import home as homes
 from wherry.client import launch
-from wherry.client.wire import Channel, Connect, Disconnected, NotThere, Reply, lines, unix
+from wherry.client.patience import Patience
+from wherry.client.wire import Channel, Connect, Disconnected, NotThere, Reply, lines, readable, unix
 from wherry.errors import UsageError, WherryError
-from wherry.seams import SystemIds
+from wherry.seams import SystemClock, SystemIds
 
 ANSWER_LIMIT_S = 120.0  # checking and storing the largest pipeline we take is a matter of seconds
-_STARTS = 3  # servers that may be killed, one after the other, while they start
-_REVIVALS = 10  # servers that may die on us, one after the other, without one new event
 
 
 class RunNotFound(UsageError):
@@ -47,6 +46,7 @@ class Client:
         self._channel = Channel(self._connect)
         self._starting: launch.Starting | None = None
         self._ids = ids or SystemIds()
+        self._patience = Patience(SystemClock())
         self._known = False  # whether the server there is known to be one of our version
 
     def prepare(self, started: tuple[int, int] | None = None) -> None:
@@ -139,7 +139,6 @@ class Client:
         `first` is a stream that `submit_and_follow` returned.  Yields None each time `timeout_s` passes without an
         event or the descriptor `wake` is readable.  Raises `ServerStopped` when a user stopped the server.
         """
-        idle = 0
         while True:
             try:
                 reply = first or self._stream(f"/v1/runs/{quoted(run)}/events?after={after}&follow={int(until_end)}")
@@ -155,16 +154,17 @@ class Client:
                         )
                     if event["event"] == "trouble":
                         raise WherryError(event["message"], hint=_kept(run))
-                    after, idle = event.get("id", after), 0
+                    after = event.get("id", after)
+                    self._patience.moved()
                     yield event
                 return
-            except (Disconnected, NotThere):
-                idle += 1
-                if not self._own or idle > _REVIVALS:
+            except (Disconnected, NotThere) as error:
+                if not self._own:
                     raise
+                failure = error
             first = None
             try:
-                self._revive()
+                self._revive(failure, wake)
             except WherryError as error:
                 hint = f"{error.hint}\n  {_kept(run)}" if error.hint else _kept(run)
                 raise WherryError(error.message, hint=hint) from None
@@ -217,35 +217,39 @@ class Client:
     def _sent(self, method: str, path: str, value: object = None, *, fresh: bool = False, again: bool = True) -> Reply:
         body = value if isinstance(value, bytes) or value is None else _encoded(value)
         self._ready()
-        for attempt in range(3):
+        while True:
             try:
-                return self._channel.request(method, path, body, timeout_s=ANSWER_LIMIT_S, fresh=fresh)
-            except NotThere:
-                if not self._own or attempt == 2:
+                reply = self._channel.request(method, path, body, timeout_s=ANSWER_LIMIT_S, fresh=fresh)
+            except NotThere as error:
+                if not self._own:
                     raise
-            except Disconnected:
-                if not self._own or not again or attempt == 2:
+                failure = error
+            except Disconnected as error:
+                if not self._own or not again:
                     raise
-            self._revive()
-        raise AssertionError("unreachable")
+                failure = error
+            else:
+                self._patience.answered()
+                return reply
+            self._revive(failure)
 
     def _ready(self) -> None:
-        for left in reversed(range(_STARTS)):
+        while True:
             self.prepare()
             if self._starting is None:
                 return
             starting, self._starting = self._starting, None
             try:
                 return starting.wait()
-            except launch.DiedStarting:
-                if not left:
-                    raise
+            except launch.DiedStarting as died:
                 self._known = False
+                readable((), self._patience.pause_s(died))
 
-    def _revive(self) -> None:
-        """Starts the home's server again, when it is gone."""
+    def _revive(self, failure: WherryError, wake: int = -1) -> None:
+        """Starts the home's server again, when it is gone; raises `failure` when that has been tried too long."""
         self._channel.close()
         self._known = False
+        readable((wake,), self._patience.pause_s(failure))
         self._ready()
 
     def _decoded(self, reply: Reply) -> Any:
