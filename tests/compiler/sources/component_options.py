@@ -346,10 +346,6 @@ def refuse_additional_builtin():
         pass
 
 
-def refuse_lambda():
-    dsl.component(lambda: 1)
-
-
 def refuse_packages_that_are_numbers():
     @dsl.component(packages_to_install=[1])
     def component():
