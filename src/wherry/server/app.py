@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wherry._version import __version__
 from wherry.errors import UsageError, WherryError
@@ -36,8 +37,27 @@ T = TypeVar("T")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def make_app(parts: Parts) -> Starlette:
+KUBERNETES = ("/api/", "/apis/", "/openapi/")  # what belongs to the Kubernetes API, with the names below
+KUBERNETES_ROOTS = ("/api", "/apis", "/version", "/healthz", "/readyz", "/livez")
+
+
+def make_app(parts: Parts) -> ASGIApp:
     """The ASGI app over its parts; it has no lifespan of its own: who makes the parts runs them."""
+    own, faces = _own_app(parts), list[ASGIApp]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        if parts.kubernetes is None or not (path.startswith(KUBERNETES) or path in KUBERNETES_ROOTS):
+            await own(scope, receive, send)
+            return
+        if not faces:
+            faces.append(parts.kubernetes())
+        await faces[0](scope, receive, send)
+
+    return app
+
+
+def _own_app(parts: Parts) -> Starlette:
     api = _Api(parts)
     routes = [
         Route("/v1/status", api.status),

@@ -27,6 +27,7 @@ from wherry.storage.artifacts import LocalStore
 from wherry.storage.database import Database
 
 RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote starts, on a core of its own
+WIRE = "wherry.kube.wire"  # lazy, too: most servers are never asked for it
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
 LEAST_PODS = 32
 LEAST_FREE_BYTES = 128 << 10  # the database and the records of ended tasks need some to go on
@@ -78,7 +79,14 @@ async def parts(
                 lacking=lacking,
                 window=max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
             ) as runs:
-                yield Parts(runs=runs, code=service.StoredCode(store), stopping=stopping, facts=facts, trouble=trouble)
+                yield Parts(
+                    runs=runs,
+                    code=service.StoredCode(store),
+                    stopping=stopping,
+                    facts=facts,
+                    trouble=trouble,
+                    kubernetes=lambda: import_module(WIRE).make_app(kube, clock=clock, stopping=stopping),
+                )
     finally:
         db.close()
 

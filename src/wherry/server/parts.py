@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from wherry.pipelines.flights import SubmitOptions
 
 
@@ -54,7 +56,7 @@ class Parts(NamedTuple):
     """What the app is composed of.
 
     `stopping` set begins the server's end, `facts` are for `GET /v1/status`, `trouble` says what keeps all runs from
-    going on, if anything does.
+    going on, if anything does; `kubernetes` loads the Kubernetes API when it is first asked for.
     """
 
     runs: Runs
@@ -62,4 +64,5 @@ class Parts(NamedTuple):
     stopping: asyncio.Event
     facts: Callable[[], dict[str, Any]]
     trouble: Callable[[], str | None]
+    kubernetes: Callable[[], ASGIApp] | None = None
     trouble_every_s: float = 1.0

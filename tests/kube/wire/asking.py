@@ -36,7 +36,8 @@ class Face:
 
     def __init__(self, kube: EmbeddedKube) -> None:
         self.kube = kube
-        self.app = make_app(kube, clock=SystemClock())
+        self.stopping = asyncio.Event()
+        self.app = make_app(kube, clock=SystemClock(), stopping=self.stopping)
 
     def _scope(self, method: str, path: str, query: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
         return {

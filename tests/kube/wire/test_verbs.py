@@ -122,6 +122,17 @@ def test_watches(on_face):
     on_face(body)
 
 
+def test_a_server_that_stops_ends_its_watches(on_face):
+    async def body(face):
+        async with face.watching(CONFIGMAPS) as events:
+            await face.ask("POST", CONFIGMAPS, config("one"))
+            assert (await anext(events))["type"] == "ADDED"
+            face.stopping.set()
+            assert [event async for event in events] == []
+
+    on_face(body)
+
+
 def test_discovery(on_face):
     async def body(face):
         plain = (await face.ask("GET", "/api/v1")).value

@@ -6,6 +6,7 @@ them, and a fault of ours is a Status with code 500 whose traceback is in the lo
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import traceback
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,6 @@ from wherry.seams import Clock
 MAJOR, MINOR = "1", "34"  # the Kubernetes that we present
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Verb = Callable[[verbs.Request], Awaitable[None]]
-PREFIXES = ("/api", "/apis", "/version", "/healthz", "/readyz", "/livez", "/openapi")
 
 # What may be asked of a collection and of an object, by method; and of an object's subresources.
 _COLLECTION: dict[str, Verb] = {"GET": verbs.list_, "POST": verbs.create, "DELETE": verbs.delete_collection}
@@ -35,19 +35,17 @@ _STATUS: dict[str, Verb] = {"GET": verbs.get, "PUT": verbs.replace, "PATCH": ver
 _POD_LOG: dict[str, Verb] = {"GET": verbs.logs}
 
 
-def serves(path: str) -> bool:
-    """Whether a path belongs to the Kubernetes API."""
-    return path.startswith(PREFIXES)
+def make_app(kube: EmbeddedKube, *, clock: Clock, stopping: asyncio.Event) -> Application:
+    """The app over the objects of `kube`; it has no lifespan: who makes the kube runs it.
 
-
-def make_app(kube: EmbeddedKube, *, clock: Clock) -> Application:
-    """The app over the objects of `kube`; it has no lifespan: who makes the kube runs it."""
+    `stopping` set ends all streams.
+    """
     server = verbs.Server(kube, clock)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"the Kubernetes API has no {scope['type']}")
-        exchange = Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send, stopping)
         try:
             await _answer(server, exchange)
         except ClientGone:

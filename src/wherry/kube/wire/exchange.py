@@ -6,6 +6,7 @@ one message, compressed only when the client takes that and it is big.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, cast
@@ -35,7 +36,7 @@ class ClientGone(Exception):
 class Exchange:
     """A request and the way to answer it."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, stopping: asyncio.Event) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -44,6 +45,7 @@ class Exchange:
         self.receive = receive
         self.warnings: list[str] = []
         self._send = send
+        self._stopping = stopping
 
     def header(self, name: str) -> str:
         """A header's value, empty when it is not there; `name` in lower case."""
@@ -148,6 +150,26 @@ class Exchange:
         """Begins an answer whose parts follow."""
         self.answered = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def stream(self, content_type: str, work: Callable[[], Awaitable[None]], timeout_s: float | None) -> None:
+        """Answers with the parts that `work` sends; ends it when the client goes, the server stops, or time is over."""
+        await self.start(200, [(b"content-type", content_type.encode()), (b"cache-control", b"no-cache, private")])
+        tasks = [asyncio.ensure_future(each) for each in (work(), self._left(), self._stopping.wait())]
+        try:
+            await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        await self.part(b"", more=False)
+
+    async def _left(self) -> None:
+        """Returns when the client has closed the connection."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
 
     async def part(self, data: bytes, *, more: bool = True) -> None:
         """One part of the answer's body."""

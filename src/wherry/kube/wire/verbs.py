@@ -248,18 +248,19 @@ async def logs(request: Request) -> None:
     )
     async with aclosing(chunks):
         first = await anext(chunks, b"")  # what is wrong with the request is an error answer, not a broken stream
-        await exchange.start(200, [(b"content-type", b"text/plain"), (b"cache-control", b"no-cache, private")])
-        sent = first[:limit]
-        await exchange.part(sent)
-        left = None if limit is None else limit - len(sent)
-        if left != 0:
-            async for chunk in chunks:
+
+        async def send() -> None:
+            left = limit
+            chunk: bytes | None = first
+            while chunk is not None:
                 await exchange.part(chunk[:left])
                 if left is not None:
                     left -= len(chunk[:left])
                     if not left:
                         break
-    await exchange.part(b"", more=False)
+                chunk = await anext(chunks, None)
+
+        await exchange.stream("text/plain", send, None)
 
 
 def _since_s(request: Request) -> float | None:

@@ -47,25 +47,7 @@ async def stream(exchange: Exchange, kube: EmbeddedKube, wish: Wish, view: Calla
     A wish that does not parse raises before the answer begins; what goes wrong later is an ERROR event.
     """
     kube.check_selectors(wish.kind.resource, wish.namespace, labels=wish.labels, fields=wish.fields)
-    await exchange.start(200, [(b"content-type", JSON.encode()), (b"cache-control", b"no-cache, private")])
-    sending = asyncio.ensure_future(_send(exchange, kube, wish, view))
-    leaving = asyncio.ensure_future(_left(exchange))
-    try:
-        await asyncio.wait((sending, leaving), timeout=wish.timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        sending.cancel()
-        leaving.cancel()
-        results = await asyncio.gather(sending, leaving, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    await exchange.part(b"", more=False)
-
-
-async def _left(exchange: Exchange) -> None:
-    """Returns when the client has closed the connection."""
-    while (await exchange.receive())["type"] != "http.disconnect":
-        pass
+    await exchange.stream(JSON, lambda: _send(exchange, kube, wish, view), wish.timeout_s)
 
 
 async def _send(exchange: Exchange, kube: EmbeddedKube, wish: Wish, view: Callable[[str, Object], Any]) -> None:
