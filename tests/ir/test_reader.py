@@ -196,6 +196,27 @@ def test_every_fault_is_named_with_its_place(message: str, change: Change) -> No
     assert str(error.value).startswith(message)
 
 
+def test_a_fault_is_found_beside_another_of_the_same_kind() -> None:
+    document = base()
+    document["schemaVersion"] = []
+    for name in ("x", "y", "z"):
+        document["root"]["dag"]["tasks"][name] = {**task("a"), "taskInfo": {"name": []}}
+    with pytest.raises(ir.IRError) as error:
+        ir.from_builtins(document)
+    assert str(error.value) in (
+        "schemaVersion: expected 'str', got 'array'",
+        *(f"root.dag.tasks.{name}.taskInfo.name: expected 'str', got 'array'" for name in "xyz"),
+    )
+
+
+def test_names_with_brackets_do_not_lead_astray() -> None:
+    document = base()
+    document["root"]["dag"]["tasks"]["[0]"] = {**task("a"), "dependentTasks": [1]}
+    with pytest.raises(ir.IRError) as error:
+        ir.from_builtins(document)
+    assert str(error.value) == "root.dag.tasks.[0].dependentTasks.0: expected 'str', got 'int'"
+
+
 def test_an_unknown_platform_and_its_unknown_settings_are_named() -> None:
     for part, message in [
         ({"google": {}}, "platforms: unknown field 'google'"),

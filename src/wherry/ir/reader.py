@@ -65,7 +65,7 @@ def read(value: Any, kind: type[R]) -> R:
         return msgspec.convert(wanted, kind)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$")
-        place = _place(wanted, kind, where.rstrip("`"), message)
+        place = _place(wanted, kind, where.rstrip("`"), str(error))
         raise IRError(f"{place or 'the document'}: {_plainly(message)}") from None
 
 
@@ -74,54 +74,44 @@ def _plainly(message: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _place(value: Any, kind: Any, where: str, message: str) -> str:
+def _place(value: Any, kind: Any, where: str, fault: str) -> str:
     """The path of the fault with its real keys: msgspec writes `[...]` for a mapping's keys.
 
-    At each `[...]` the mapping's entries are halved until one entry alone brings the same message.
+    At each `[...]` the mapping's entries are halved until one entry alone brings the same fault.
     """
-    done: list[str] = []
-    for step in _steps(where):
+    done: list[str | int] = []
+    for step in re.findall(r"\[[^]]*\]|[^.\[\]]+", where):
         if step != "[...]":
-            done.append(step)
+            done.append(int(step[1:-1]) if step.startswith("[") else step)
             continue
         holder = _at(value, done)
         keys = list(holder)
         while len(keys) > 1:
             half = keys[: len(keys) // 2]
             kept = {key: holder[key] for key in half}
-            keys = half if _fails(_with(value, done, kept), kind, message) else keys[len(keys) // 2 :]
-        done.append(f"{keys[0]}")
-    return ".".join(step.strip("[]") for step in done)
+            keys = half if _fails(_with(value, done, kept), kind, fault) else keys[len(keys) // 2 :]
+        done.append(keys[0])
+    return ".".join(map(str, done))
 
 
-def _steps(where: str) -> list[str]:
-    return re.findall(r"\[[^]]*\]|[^.\[\]]+", where)
-
-
-def _at(value: Any, path: list[str]) -> Any:
+def _at(value: Any, path: list[str | int]) -> Any:
     for step in path:
-        value = value[int(step[1:-1])] if step.startswith("[") else value[step]
+        value = value[step]
     return value
 
 
-def _with(value: Any, path: list[str], new: Any) -> Any:
+def _with(value: Any, path: list[str | int], new: Any) -> Any:
     """A copy of `value` whose part at `path` is `new`."""
     if not path:
         return new
-    step = path[0]
-    copy: Any
-    if step.startswith("["):
-        copy = list(value)
-        copy[int(step[1:-1])] = _with(copy[int(step[1:-1])], path[1:], new)
-    else:
-        copy = dict(value)
-        copy[step] = _with(value[step], path[1:], new)
+    copy = value.copy()
+    copy[path[0]] = _with(value[path[0]], path[1:], new)
     return copy
 
 
-def _fails(value: Any, kind: Any, message: str) -> bool:
+def _fails(value: Any, kind: Any, fault: str) -> bool:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        return str(error).startswith(message)
+        return str(error) == fault
     return False
