@@ -41,6 +41,7 @@ class Flow(NamedTuple):
     label: str
     document: dict[str, Any]
     places: Mapping[str, Place]
+    description: str | None = None
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def of_object(pipeline: Any) -> Flow:
         raise UsageError(
             f"{pipeline!r} is not a pipeline", hint="decorate the function with @dsl.pipeline or @dsl.component"
         )
-    return Flow(pipeline.name, _document(pipeline), _places([pipeline]))
+    return Flow(pipeline.name, _document(pipeline), _places([pipeline]), pipeline.description)
 
 
 def split(word: str) -> tuple[str, str | None]:
@@ -134,7 +135,7 @@ def _from_python(path: str, name: str | None) -> Flow:
         document = _document(chosen)
     except (WherryError, ValueError, TypeError) as error:
         raise UsageError(f"{path}: {error}") from None
-    return Flow(chosen.name, document, _places(list(found.values())))
+    return Flow(chosen.name, document, _places(list(found.values())), chosen.description)
 
 
 def _is_component(value: object) -> bool:
@@ -187,9 +188,12 @@ def _from_document(path: str) -> Flow:
     except WherryError as error:
         raise UsageError(f"{path}: {error.message}", hint=error.hint) from None
     flow = Flow(path, document, {})
-    info = flow.spec.get("pipelineInfo")
-    name = cast("dict[str, Any]", info).get("name") if isinstance(info, dict) else None
-    return flow._replace(label=str(name or path))
+    given = flow.spec.get("pipelineInfo")
+    info = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    description = info.get("description")
+    return flow._replace(
+        label=str(info.get("name") or path), description=description if isinstance(description, str) else None
+    )
 
 
 def _places(components: list[Any]) -> dict[str, Place]:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wherry.compiler.manifests import KubernetesManifestOptions
-    from wherry.compiler.package import Compiler, compile, documents, yaml_text
+    from wherry.compiler.package import Compiler, compile, documents, file_text, yaml_text
 
-__all__ = ["Compiler", "KubernetesManifestOptions", "compile", "documents", "yaml_text"]
+__all__ = ["Compiler", "KubernetesManifestOptions", "compile", "documents", "file_text", "yaml_text"]
 
 # They load YAML, which writing a flow does not need: loaded when asked for.
 _LAZY = {
@@ -20,6 +20,7 @@ _LAZY = {
     "KubernetesManifestOptions": "wherry.compiler.manifests",
     "compile": "wherry.compiler.package",
     "documents": "wherry.compiler.package",
+    "file_text": "wherry.compiler.package",
     "yaml_text": "wherry.compiler.package",
 }
 

@@ -71,20 +71,22 @@ class Compiler:
                     f"constructed with @dsl.pipeline decorator. Got: {type(pipeline_func)}"
                 )
             )
-        pipeline_spec, platform_spec = documents(
-            pipeline_func, name=pipeline_name, display_name=pipeline_display_name, parameters=pipeline_parameters
+        if package_path.endswith(".json") and not kubernetes_manifest_format:
+            warnings.warn(
+                "Compiling to JSON is deprecated and will be removed in a future version. Please compile to a YAML "
+                "file by providing a file path with a .yaml extension instead.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        manifest = kubernetes_manifest_options or KubernetesManifestOptions() if kubernetes_manifest_format else None
+        text = file_text(
+            pipeline_func,
+            package_path,
+            name=pipeline_name,
+            display_name=pipeline_display_name,
+            parameters=pipeline_parameters,
+            manifest=manifest,
         )
-        _check_workspace(pipeline_spec, platform_spec)
-        description = pipeline_func.description
-        if kubernetes_manifest_format:
-            options = kubernetes_manifest_options or KubernetesManifestOptions()
-            text = yaml.dump_all(manifest_documents(options, pipeline_spec, platform_spec, description))
-        elif package_path.endswith(".json"):
-            text = _json_text(pipeline_spec, platform_spec, package_path)
-        elif package_path.endswith((".yaml", ".yml")):
-            text = yaml_text(pipeline_spec, platform_spec, description)
-        else:
-            raise ValueError(at(f'The output path {package_path} should end with ".yaml".'))
         with open(package_path, "w", encoding="utf-8") as file:
             file.write(text)
 
@@ -120,6 +122,31 @@ def documents(
         info["displayName"] = display_name
     root = _with_defaults(spec["root"], parameters) if parameters else spec["root"]
     return spec | {"pipelineInfo": info, "root": root}, component.platform_spec
+
+
+def file_text(
+    component: Compilable,
+    path: str,
+    *,
+    name: str | None = None,
+    display_name: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    manifest: KubernetesManifestOptions | None = None,
+) -> str:
+    """What the file `path` of a component or pipeline holds, by the end of its name; `manifest`: Kubernetes objects.
+
+    Raises ValueError for an unknown parameter, a path that ends otherwise, or what the file cannot hold.
+    """
+    pipeline_spec, platform_spec = documents(component, name=name, display_name=display_name, parameters=parameters)
+    _check_workspace(pipeline_spec, platform_spec)
+    description = component.description
+    if manifest is not None:
+        return yaml.dump_all(manifest_documents(manifest, pipeline_spec, platform_spec, description))
+    if path.endswith(".json"):
+        return _json_text(pipeline_spec, platform_spec, path)
+    if path.endswith((".yaml", ".yml")):
+        return yaml_text(pipeline_spec, platform_spec, description)
+    raise ValueError(at(f'The output path {path} should end with ".yaml".'))
 
 
 def yaml_text(pipeline_spec: Document, platform_spec: Document, description: str | None = None) -> str:
@@ -168,12 +195,6 @@ def _with_defaults(root: Document, parameters: Mapping[str, Any]) -> Document:
 
 
 def _json_text(pipeline_spec: Document, platform_spec: Document, path: str) -> str:
-    warnings.warn(
-        "Compiling to JSON is deprecated and will be removed in a future version. Please compile to a YAML file by "
-        "providing a file path with a .yaml extension instead.",
-        DeprecationWarning,
-        stacklevel=3,
-    )
     if platform_spec:
         raise ValueError(
             at(

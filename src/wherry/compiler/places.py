@@ -9,6 +9,7 @@ import os
 import sys
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_COMMAND_LINE = os.path.join(_PACKAGE, "cli", "")  # what has called it is not a user's source
 
 
 def caller() -> str:
@@ -16,6 +17,8 @@ def caller() -> str:
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - documented, and the only cheap way
     while frame is not None:
         filename = frame.f_code.co_filename
+        if filename.startswith(_COMMAND_LINE):
+            return ""
         if not filename.startswith(_PACKAGE) and not filename.startswith("<frozen"):
             return f"{os.path.basename(filename)}:{frame.f_lineno}"
         frame = frame.f_back
