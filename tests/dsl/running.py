@@ -1,6 +1,8 @@
 """Components of every making, to be run: notebooks, embedded files, further functions, loaded from YAML."""
 
+import enum
 from pathlib import Path
+from typing import Literal
 
 from wherry import compiler, components, dsl
 from wherry.dsl import Artifact, Dataset, EmbeddedInput, InputPath, Output
@@ -143,3 +145,43 @@ def failing_notebook():
 def notebooks(greeting: str = "you") -> str:
     first = notebook(greeting=greeting)
     return join(first=first.outputs["Output"], second=notebook_with_helper(n=21).outputs["Output"]).output
+
+
+class Color(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+@dsl.component
+def chooses(
+    mode: Literal["fast", "slow"],
+    color: Color,
+    level: Level = Level.LOW,
+    maybe: Color | None = None,
+    bits: Literal[8, 16] = 8,
+) -> str:
+    assert mode in ("fast", "slow")
+    return f"{mode} {color} {level > 1} {maybe} {bits + 1}"
+
+
+@dsl.component
+def chosen(n: int) -> Literal["small", "large"]:
+    return "small" if n < 10 else "large"
+
+
+@dsl.component
+def next_color(color: Color) -> Color:
+    return Color.GREEN if color is Color.RED else Color.RED
+
+
+@dsl.pipeline
+def choices(mode: Literal["fast", "slow"], color: Color = Color.GREEN) -> str:
+    first = chooses(mode=mode, color=color, bits=16)
+    second = chooses(mode="slow", color="red", level=Level.HIGH, maybe=next_color(color=Color.RED).output)
+    third = join(first=chosen(n=3).output, second=chosen(n=30).output)
+    return join(first=f"{first.output}, {second.output}", second=third.output).output

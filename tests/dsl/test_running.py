@@ -42,6 +42,11 @@ def run(client: Client, pipeline: str, **arguments: Any) -> dict[str, Any]:
         ("in_a_venv", {"text": "abc"}, "cba"),
         ("counts_embedded", {}, 3),
         ("reads_embedded", {}, "one two three"),
+        (
+            "choices",
+            {"mode": "fast"},
+            "fast Color.GREEN False None 17, slow Color.RED True Color.GREEN 9 SMALL LARGE",
+        ),
         ("reads_parameter", {"text": "a\nb", "mapping": {"c": [1]}}, 'a\nb{"c": [1]}'),
     ],
 )

@@ -38,9 +38,9 @@ def import_lines(func: Callable[..., Any]) -> list[str]:
     lines: dict[str, None] = {}
     for name, cls in parameters.items():
         annotation = next(one.annotation for one in _all_arguments(definition) if one.arg == name)
-        lines[_import_line(_first_name(annotation), cls)] = None
+        lines[import_line(_first_name(annotation), cls)] = None
     for name, cls in outputs.items():
-        lines[_import_line(_first_name(_returned_node(definition, name)), cls)] = None
+        lines[import_line(_first_name(_returned_node(definition, name)), cls)] = None
     return list(lines)
 
 
@@ -71,12 +71,14 @@ def _all_arguments(definition: ast.FunctionDef) -> list[ast.arg]:
 
 
 def _first_name(node: Any) -> str:
-    """`x` of `Input[x.y.Z]`, `Input[List[x.y.Z]]`, `x.y.Z`."""
-    node = getattr(node, "slice", node)
-    while not hasattr(node, "id"):
-        node = getattr(node, "slice", None) or node.value
-    while hasattr(node, "slice"):
-        node = node.slice
+    """`x` of `Input[x.y.Z]`, `Input[List[x.y.Z]]`, `x.y.Z`, `x.y.Z | None`; empty for what is no name."""
+    while not hasattr(node, "id") or hasattr(node, "slice"):
+        if hasattr(node, "left"):
+            node = node.right if getattr(node.left, "value", ...) is None else node.left
+        elif hasattr(node, "slice") or hasattr(node, "value"):
+            node = getattr(node, "slice", None) or node.value
+        else:
+            return ""
     return node.id
 
 
@@ -90,7 +92,19 @@ def _returned_node(definition: ast.FunctionDef, field: str) -> Any:
     raise TypeError(at(f"Unexpected type annotation '{returned}' for the output {field} of {definition.name}."))
 
 
-def _import_line(symbol: str, cls: type) -> str:
+def first_names(func: Callable[..., Any]) -> dict[str, str]:
+    """The name that each plain annotation of a function starts with, `return` among them."""
+    definition = _definition(func)
+    nodes: dict[str, Any] = {one.arg: one.annotation for one in _all_arguments(definition)}
+    nodes["return"] = definition.returns
+    return {name: _first_name(node) for name, node in nodes.items()}
+
+
+def import_line(symbol: str, cls: type) -> str:
+    """The statement that makes `symbol`, the first name of an annotation with the class, known.
+
+    Raises TypeError when the class is known by another name there than where it is defined.
+    """
     qualified = f"{cls.__module__}.{cls.__qualname__}".split(".")
     if symbol not in qualified:
         raise TypeError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from wherry.compiler.places import at
-from wherry.dsl import custom_artifacts, embedding, source
+from wherry.dsl import custom_artifacts, embedding, enumerations, source
 from wherry.dsl.python_component import of_function, written
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ def notebook_component(
             use_venv=use_venv,
         )
         helper = program(notebook_path)
-        imports = custom_artifacts.import_lines(function)
+        imports = custom_artifacts.import_lines(function) + enumerations.definition_lines(function)
         command += source.run_command(source.module_source(function, imports, (), helper))
         made = of_function(function, base_image, command, task_config_passthroughs)
         return written(made, output_component_file)

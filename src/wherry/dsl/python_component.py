@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wherry import compiler
 from wherry.compiler.interface import ContainerSpec
-from wherry.dsl import custom_artifacts, embedding, source
+from wherry.dsl import custom_artifacts, embedding, enumerations, source
 from wherry.dsl.components import PythonComponent
 from wherry.dsl.signature import interface_of
 
@@ -67,7 +67,7 @@ def component(  # pyright: ignore[reportInconsistentOverload] - the overloads le
             command += source.EXECUTOR_COMMAND
         else:
             helper = embedding.helper_source(embedded_artifact_path) if embedded_artifact_path else None
-            imports = custom_artifacts.import_lines(function)
+            imports = custom_artifacts.import_lines(function) + enumerations.definition_lines(function)
             command += source.run_command(source.module_source(function, imports, additional_funcs or (), helper))
         made = of_function(function, target_image or base_image, command, task_config_passthroughs)
         return written(made, output_component_file)

@@ -140,7 +140,7 @@ def _input(annotation: Any, parameter: Parameter) -> InputSpec:
     if is_artifact and parameter.default is not None and parameter.default is not MISSING:
         raise ValueError(at(f"Optional Input artifacts may only have default value None. Got: {parameter.default}."))
     is_system = type_name in annotations.SYSTEM_PARAMETER_TYPES
-    literals = _literals(inner)
+    literals = annotations.choices(inner)
     default: Any = None if parameter.default is MISSING or is_artifact else parameter.default
     if literals is not None and hasattr(default, "value"):
         default = default.value
@@ -198,7 +198,7 @@ def _type(annotation: Any) -> tuple[str, bool]:
         return types.bundled(annotation.__args__[0]), True
     if _is_artifact(annotation):
         return types.bundled(annotation), False
-    literals = _literals(annotation)
+    literals = annotations.choices(annotation)
     if literals:
         name = types.name_of_constant(literals[0])
         if name is None or any(types.name_of_constant(one) != name for one in literals):
@@ -209,13 +209,3 @@ def _type(annotation: Any) -> tuple[str, bool]:
 
 def _is_artifact(annotation: Any) -> bool:
     return isinstance(annotation, type) and annotations.is_artifact_class(annotation)
-
-
-def _literals(annotation: Any) -> list[Any] | None:
-    """All values that a `Literal[...]` or an enumeration of texts or numbers allows; None for other annotations."""
-    members: Any = getattr(annotation, "__members__", None)
-    if isinstance(annotation, type) and members:
-        return [member.value for member in members.values()]
-    if type(annotation).__name__ == "_LiteralGenericAlias":
-        return list(annotation.__args__)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-    return None

@@ -172,7 +172,10 @@ def short_type_name(type_name: str) -> str:
 
 def parameter_type(annotation: Any) -> str | None:
     """The IR's parameter type of an annotation (a class, a typing object or a name), or None if it is not one."""
-    if isinstance(annotation, type):
+    chosen = choices(annotation)
+    if chosen:
+        name = type(chosen[0]).__name__
+    elif isinstance(annotation, type):
         name = annotation.__name__
         # `list[int]` answers isinstance(x, type) on Python 3.9 and 3.10; its text has the name first in any case.
         if not hasattr(annotation, "__origin__") and annotation.__module__ not in ("builtins", "typing"):
@@ -182,6 +185,20 @@ def parameter_type(annotation: Any) -> str | None:
     else:
         name = short_type_name(str(annotation))
     return SYSTEM_PARAMETER_TYPES.get(name) or PARAMETER_TYPES.get(name.lower())
+
+
+def choices(annotation: Any) -> list[Any] | None:
+    """All values that a `Literal[...]` or an enumeration of texts or numbers allows; None for other annotations."""
+    if is_enumeration(annotation):
+        return [member.value for member in annotation.__members__.values()]
+    if type(annotation).__name__ == "_LiteralGenericAlias":
+        return list(annotation.__args__)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    return None
+
+
+def is_enumeration(annotation: Any) -> bool:
+    """Whether this is a class of `enum` with members."""
+    return isinstance(annotation, type) and bool(getattr(annotation, "__members__", None))
 
 
 def is_parameter(annotation: Any) -> bool:

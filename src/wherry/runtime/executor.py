@@ -29,15 +29,22 @@ class Executor:
     """One call of one component function.
 
     `executor_input` is KFP's ExecutorInput as a mapping.  `task_root` (a local path or URI) is what `dsl.get_uri`
-    hands out places under; by default the folder of the executor's output file.
+    hands out places under; by default the folder of the executor's output file.  `collected` names parameters that so
+    many loops within each other have collected: lists of lists, which are joined where the function wants less.
     """
 
     def __init__(
-        self, executor_input: dict[str, Any], function: Callable[..., Any], *, task_root: str | None = None
+        self,
+        executor_input: dict[str, Any],
+        function: Callable[..., Any],
+        *,
+        task_root: str | None = None,
+        collected: dict[str, int] | None = None,
     ) -> None:
         self.function: Callable[..., Any] = getattr(function, "python_func", function)
         self._name = getattr(self.function, "__name__", repr(self.function))
         self._annotations = _annotations_of(self.function)
+        self._collected = collected or {}
         self._inputs = as_object(executor_input.get("inputs"))
         self._outputs: dict[str, Any] = executor_input["outputs"]
         artifact_types.CONTAINER_TASK_ROOT = task_root or os.path.dirname(self._outputs["outputFile"])
@@ -95,7 +102,8 @@ class Executor:
             return self._input_artifacts.get(name)
         kind = kinds.parameter_type(annotation)
         if kind is not None:
-            return self._parameter(name, kind)
+            value = self._parameter(name, kind)
+            return value if name not in self._collected else _joined(value, annotation, self._collected[name])
         if kinds.is_embedded_input(annotation):
             return self._embedded(kinds.strip_marker(annotation))
         if isinstance(annotation, type) and kinds.is_artifact_class(annotation):
@@ -112,7 +120,10 @@ class Executor:
             return TaskConfig.from_struct(value)
         if value is None:
             return _ABSENT
-        return PipelineTaskFinalStatus.from_struct(value) if kind == "TASK_FINAL_STATUS" else value
+        if kind == "TASK_FINAL_STATUS":
+            return PipelineTaskFinalStatus.from_struct(value)
+        annotation = kinds.strip_optional(self._annotations[name])
+        return annotation(value) if kinds.is_enumeration(annotation) else value
 
     def _input_path(self, name: str, annotation: Any) -> Any:
         if kinds.is_parameter(annotation.type):
@@ -186,6 +197,8 @@ class Executor:
 
     def _take_value(self, name: str, annotation: Any, value: Any) -> None:
         if kinds.is_parameter(annotation):
+            if kinds.is_enumeration(annotation):
+                value = annotation(value).value
             wanted = _class_of(annotation)
             accepted = (int, float) if wanted is float else wanted
             if not isinstance(value, accepted):
@@ -221,6 +234,23 @@ def create_artifact_instance(runtime_artifact: dict[str, Any], fallback: Any = a
     )
 
 
+def _joined(value: Any, annotation: Any, levels: int) -> Any:
+    """What loops within each other collected, with as many levels of lists as the annotation has: `List[int]` takes one
+    flat list.  A plain `list` takes it as it is."""
+    wanted = 0
+    while getattr(annotation, "__origin__", None) is list and getattr(annotation, "__args__", None):
+        wanted, annotation = wanted + 1, annotation.__args__[0]
+    if not wanted or annotation not in (str, int, float, bool, dict):
+        return value
+    for _ in range(min(levels - 1, _depth(value) - wanted)):
+        value = [each for part in value for each in part]
+    return value
+
+
+def _depth(value: Any) -> int:
+    return 1 + max(map(_depth, as_array(value)), default=0) if isinstance(value, list) else 0
+
+
 def _annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations, those written as text (`from __future__ import annotations`) evaluated where they resolve."""
     found: dict[str, Any] = dict(getattr(function, "__annotations__", {}))
@@ -235,6 +265,9 @@ def _annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _class_of(annotation: Any) -> Any:
     """`list` of `List[int]`, `str` of the text 'str': what a returned value must be an instance of."""
+    chosen = kinds.choices(annotation)
+    if chosen:
+        return chosen[0].__class__
     if isinstance(annotation, str):
         return _BUILTINS.get(kinds.short_type_name(annotation).lower(), annotation)
     return getattr(annotation, "__origin__", None) or annotation
