@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import chain, compiling, hello, imports, wide, zygote
+from benchmarks import chain, compiling, conformance, hello, imports, loading, wide, zygote
 from benchmarks.measure import Figure, floor, note, rounded
 
 MODULES: dict[str, Callable[[], list[Figure]]] = {
@@ -22,6 +22,8 @@ MODULES: dict[str, Callable[[], list[Figure]]] = {
     "chain": chain.figures,
     "wide": wide.figures,
     "compile": compiling.figures,
+    "conformance": conformance.figures,
+    "load": loading.figures,
 }
 
 

@@ -16,7 +16,9 @@ InputSpec = dict[str, Any]
 """An InputParameterSpec in its JSON form: runtimeValue, componentInputParameter or taskOutputParameter."""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
+class Part(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel", gc=False
+):
     """What all parts share: immutable, strict, camelCase on the outside."""
 
 

@@ -15,6 +15,7 @@ from wherry.ir import documents, forms
 from wherry.ir.check import check
 from wherry.ir.check_platform import check_platform
 from wherry.ir.documents import IRError
+from wherry.ir.garbage import uncollected
 from wherry.ir.protojson import canonical
 from wherry.ir.spec import PipelineSpec, PlatformSpec
 from wherry.ir.values import check_values
@@ -44,15 +45,16 @@ def load(text: bytes | str) -> Document:
 
 def from_builtins(document: dict[str, Any]) -> Document:
     """Reads a pipeline spec, or `{"pipeline_spec", "platform_spec"}`, from plain values; raises IRError."""
-    check_values(document)
-    pipeline, platform = documents.split(document)
-    spec = read(forms.rooted(pipeline), PipelineSpec)
-    check(spec)
-    if platform is None:
-        return Document(spec)
-    config = read(platform, PlatformSpec)
-    check_platform(config)
-    return Document(spec, config)
+    with uncollected():
+        check_values(document)
+        pipeline, platform = documents.split(document)
+        spec = read(forms.rooted(pipeline), PipelineSpec)
+        check(spec)
+        if platform is None:
+            return Document(spec)
+        config = read(platform, PlatformSpec)
+        check_platform(config)
+        return Document(spec, config)
 
 
 def read(value: Any, kind: type[R]) -> R:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from wherry.errors import UsageError
+from wherry.ir.garbage import uncollected
 from wherry.ir.limits import MAX_BITS, MAX_BYTES, MAX_DEPTH, shortened
 from wherry.ir.yaml_writer import write
 
@@ -53,7 +54,8 @@ def load_all(text: bytes | str) -> list[Any]:
             pass  # flow-style YAML also begins with a brace; its own error is the better one
     reader = _Loader(text)
     try:
-        return list(_documents(reader))
+        with uncollected():
+            return list(_documents(reader))
     except yaml.MarkedYAMLError as error:
         where = _at(error.problem_mark) if error.problem_mark else ""
         raise YAMLError(f"not valid YAML{where}: {error.problem or error.context}") from None
