@@ -133,3 +133,18 @@ def test_one_of_takes_outputs_of_its_own_branches() -> None:
             with dsl.Else():
                 beyond.number()
             beyond.show(n=dsl.OneOf(inside.output, before.output))
+
+
+def test_packages_of_components_see_the_types_of_placeholders() -> None:
+    seen: dict[str, Any] = {}
+
+    @dsl.container_component
+    def c(text: str, number: int, mapping: dict):
+        seen.update(text=text, number=number, mapping=mapping)
+        return dsl.ContainerSpec(image="i")
+
+    assert {name: one._ir_type for name, one in seen.items()} == {
+        "text": "STRING",
+        "number": "NUMBER_INTEGER",
+        "mapping": "STRUCT",
+    }

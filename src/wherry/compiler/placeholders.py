@@ -33,10 +33,15 @@ class Placeholder:
 
 
 class InputValuePlaceholder(Placeholder):
-    """The value of an input parameter."""
+    """The value of an input parameter.
 
-    def __init__(self, input_name: str) -> None:
+    `_ir_type` is KFP's name of its parameter type, which public packages of components look at (a text is put between
+    quotes, another value is not); empty where nobody asks.
+    """
+
+    def __init__(self, input_name: str, ir_type: str = "") -> None:
         self.input_name = input_name
+        self._ir_type = ir_type
 
     def text(self) -> str:
         return f"{{{{$.inputs.parameters['{self.input_name}']}}}}"

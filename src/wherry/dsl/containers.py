@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wherry.compiler import placeholders
+from wherry.compiler import placeholders, types
 from wherry.compiler.interface import ComponentSpec, ContainerSpec
 from wherry.compiler.places import at
 from wherry.dsl.components import ContainerComponent
@@ -45,7 +45,7 @@ def _argument(name: str, annotation: Any) -> Any:
         raise ValueError(
             at(f"InputPath is for Python functions. A container takes {name!r} as Input[...], and its .path.")
         )
-    return placeholders.InputValuePlaceholder(name)
+    return placeholders.InputValuePlaceholder(name, types.parameter_type(types.name_of_annotation(annotation)) or "")
 
 
 def _check_element(spec: ComponentSpec, element: Any) -> None:
