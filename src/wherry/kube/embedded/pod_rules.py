@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from wherry.kube.embedded.metadata import label_causes
+from wherry.kube.embedded.probe_rules import PROBES, health_causes
 from wherry.kube.errors import Cause
 from wherry.kube.names import dns_label_error, qualified_name_error
 from wherry.kube.protocol import Object
@@ -25,6 +26,7 @@ _MESSAGE = ("File", "FallbackToLogsOnError")
 _ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 _SPEC_LISTS = ("containers", "initContainers", "volumes", "tolerations")
 _CONTAINER_LISTS = ("env", "envFrom", "volumeMounts", "ports")
+_HEALTH = frozenset({*PROBES, "lifecycle"})
 _NATIVE_RESOURCES = ("cpu", "memory", "ephemeral-storage")
 
 
@@ -147,6 +149,9 @@ def _container(field: str, container: dict[str, Any], names: set[str], mountable
         yield from _ports(field, container)
     if container.get("resources"):
         yield from _resources(f"{field}.resources", container["resources"])
+    if not _HEALTH.isdisjoint(container):
+        plain_init = field.startswith("spec.initContainers") and container.get("restartPolicy") != "Always"
+        yield from health_causes(field, container, plain_init=plain_init)
 
 
 def _variable(field: str, variable: dict[str, Any]) -> Iterator[Cause]:

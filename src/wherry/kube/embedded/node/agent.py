@@ -30,6 +30,7 @@ from wherry.kube.embedded.node.orphans import Orphans
 from wherry.kube.embedded.node.pods import LOST_MESSAGE, START_FAILED, Pod
 from wherry.kube.embedded.node.records import Attempt, Exit, Folder, parse_id
 from wherry.kube.embedded.node.statuses import NodeKube, Statuses
+from wherry.kube.embedded.node.upkeep import Upkeep
 from wherry.kube.embedded.node.zygotes import Home, Message, Zygotes
 from wherry.kube.errors import Gone, NotFound
 from wherry.kube.events import EventRecorder
@@ -86,6 +87,15 @@ class NodeAgent:
             home / "run", str(runtime), told=self._told, lost=self._lost, idle_s=self._settings.zygote_idle_s
         )
         self._orphans = Orphans(self._orphan_ended)
+        self._upkeep = Upkeep(
+            self._zygotes,
+            self._orphans,
+            self._place,
+            self._events,
+            home_of=self._zygote_home,
+            prepare=self._prepare_owned,
+            on_change=self._changed,
+        )
         self._logs = LogBook(self._folder, clock)
         self._homes: dict[Interpreter, Home] = {}
         self._pods: dict[str, Pod] = {}
@@ -106,7 +116,8 @@ class NodeAgent:
         self._kube.log_source = self
         self._kube.settle = self._statuses.settle
         living = {message.id: message for message in await self._zygotes.adopt()}
-        self._group = await asyncio.TaskGroup().__aenter__()  # before the list: a pod in it may begin preparing
+        # before the list: a pod in it may begin preparing
+        self._group = self._upkeep.group = await asyncio.TaskGroup().__aenter__()
         try:
             version = await self._list(living)
         except BaseException as error:
@@ -126,6 +137,7 @@ class NodeAgent:
         for task in self._tasks:
             task.cancel()
         self._leaving = True
+        self._upkeep.close()
         self._orphans.close()
         self._zygotes.close()
         self._limits.close()
@@ -171,8 +183,10 @@ class NodeAgent:
             self._vanished(uid)
         self._done &= there
         for id_ in living:
-            if parse_id(id_).uid not in self._pods:
+            pod = self._pods.get(parse_id(id_).uid)
+            if pod is None:
                 self._closing.add(id_)
+            if pod is None or pod.slot_of(parse_id(id_)) is None:  # or the command of a probe that nobody waits for
                 self._zygotes.kill(id_, 0.0)
         closing = {parse_id(id_).uid for id_ in self._closing}
         for uid in self._found - there - self._pods.keys() - closing:
@@ -194,7 +208,7 @@ class NodeAgent:
             grace_s = float(metadata.get("deletionGracePeriodSeconds") or 0)
             stop = pod.run.stop
             if stop is None or not stop.deleted or stop.grace_s > grace_s:
-                pod.run.stop = Stop("", "", grace_s, deleted=True)
+                pod.run.stop = Stop("", "", grace_s, self._clock.time(), deleted=True)
                 self._step(pod)
 
     def _new(self, obj: Object, living: Mapping[str, Message]) -> Pod | None:
@@ -230,6 +244,7 @@ class NodeAgent:
         self._watch_log(attempt)
         if slot.orphan:
             self._orphans.watch(attempt.id, launch.tag(attempt, slot.index), slot.pid, slot.start)
+        self._upkeep.began(pod, slot)
 
     def _vanished(self, uid: str) -> None:
         """The object is gone: whatever runs is killed, then the folder goes."""
@@ -243,7 +258,7 @@ class NodeAgent:
             self._forget(pod)
             self._throw_away(uid)
             return
-        pod.run.stop = Stop("", "", 0.0, deleted=True)
+        pod.run.stop = Stop("", "", 0.0, self._clock.time(), deleted=True)
         self._step(pod)
 
     # --- admission and preparation
@@ -413,8 +428,9 @@ class NodeAgent:
         asked = pod.killed.get(id_)
         if asked is None or grace_s < asked:
             pod.killed[id_] = grace_s
-            if not self._zygotes.kill(id_, grace_s):
-                self._orphans.kill(id_, grace_s)
+            if stop and slot.sidecar and grace_s > 0:  # it shares the period with what ended before it
+                grace_s = max(stop.since + grace_s - self._clock.time(), 1.0)
+            self._upkeep.stop(pod, slot, grace_s)
 
     def _finish(self, pod: Pod) -> None:
         self._scheduler.forget(pod.uid)
@@ -442,6 +458,7 @@ class NodeAgent:
 
     def _forget(self, pod: Pod) -> None:
         self._pods.pop(pod.uid, None)
+        self._upkeep.execs.forget(pod.uid)
         self._statuses.forget(pod)
         if pod.timer is not None:
             pod.timer.cancel()
@@ -453,6 +470,8 @@ class NodeAgent:
         pod = self._pods.get(attempt.uid)
         slot = pod.slot_of(attempt) if pod is not None else None
         if pod is None or slot is None or not slot.busy:
+            if self._upkeep.execs.told(message):
+                return
             if message.op != "started" and message.id in self._closing:
                 self._closing.discard(message.id)
                 self._throw_away(attempt.uid)
@@ -460,8 +479,8 @@ class NodeAgent:
         if message.op == "started":
             slot.started(message.pid, message.start, message.begin)
             self._watch_log(attempt)
-            self._statuses.mark(pod)
-            self._step(pod)
+            self._upkeep.began(pod, slot)
+            self._changed(pod)
             return
         if message.op == "failed":
             now = self._clock.time()
@@ -482,8 +501,12 @@ class NodeAgent:
     def _ended(self, pod: Pod, slot: Slot, record: Exit, outcome: tuple[str, str]) -> None:
         attempt = pod.attempt(slot)
         self._logs.unwatch(attempt)
+        self._upkeep.ended(attempt.id)
         pod.killed.pop(attempt.id, None)
         slot.ended(record, *outcome)
+        self._changed(pod)
+
+    def _changed(self, pod: Pod) -> None:
         self._statuses.mark(pod)
         self._step(pod)
 
@@ -496,6 +519,7 @@ class NodeAgent:
             pod = self._pods.get(attempt.uid)
             slot = pod.slot_of(attempt) if pod is not None else None
             if pod is None or slot is None or not slot.busy:
+                self._upkeep.execs.lost(id_)
                 continue
             now = self._clock.time()
             record = pod.folder.exit(attempt)
@@ -515,8 +539,8 @@ class NodeAgent:
                         self._orphans.kill(id_, pod.killed[id_])
                 else:
                     self._logs.unwatch(attempt)
-                self._statuses.mark(pod)
-                self._step(pod)
+                    self._upkeep.ended(id_)
+                self._changed(pod)
 
     def _orphan_ended(self, id_: str) -> None:
         attempt = parse_id(id_)
@@ -526,8 +550,8 @@ class NodeAgent:
             self._logs.unwatch(attempt)
             self._limits.remove(pod.groups.pop(attempt.name, []))
             slot.lost(self._clock.time(), LOST_MESSAGE)
-            self._statuses.mark(pod)
-            self._step(pod)
+            self._upkeep.ended(id_)
+            self._changed(pod)
 
     # --- folders
 

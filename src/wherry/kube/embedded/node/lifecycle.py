@@ -20,6 +20,7 @@ NODE = "local"
 NODE_IP = "127.0.0.1"
 LOST = "Lost"
 LOST_CODE = 137
+_HEALTH = frozenset({"startupProbe", "readinessProbe", "livenessProbe", "lifecycle"})
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -59,6 +60,8 @@ class Slot(msgspec.Struct):
     signal: int = 0
     last: Object | None = None
     orphan: bool = False
+    up: bool = True  # postStart hook and startup probe have succeeded, where there are any
+    ready: bool = True  # and so has the readiness probe
 
     @property
     def name(self) -> str:
@@ -69,6 +72,11 @@ class Slot(msgspec.Struct):
     def sidecar(self) -> bool:
         """An init container that stays while the others run (restartPolicy Always)."""
         return self.init and self.spec.get("restartPolicy") == "Always"
+
+    @property
+    def watched(self) -> bool:
+        """Whether it may have probes or hooks."""
+        return not _HEALTH.isdisjoint(self.spec)
 
     @property
     def busy(self) -> bool:
@@ -84,6 +92,10 @@ class Slot(msgspec.Struct):
         """The attempt has a process."""
         self.state = State.RUNNING
         self.pid, self.start, self.begin = pid, start, begin
+        if self.watched:
+            hooks: dict[str, Any] = self.spec.get("lifecycle") or {}
+            self.up = not (self.spec.get("startupProbe") or hooks.get("postStart"))
+            self.ready = self.up and not self.spec.get("readinessProbe")
 
     def ended(self, record: Exit, reason: str, message: str) -> None:
         """The attempt is over."""
@@ -108,6 +120,7 @@ class Stop(msgspec.Struct, frozen=True):
     reason: str
     message: str
     grace_s: float
+    since: float = 0.0
     deleted: bool = False
 
 
@@ -165,17 +178,24 @@ def advance(run: Run, now: float, backoff: Backoff) -> Plan:
     deadline_s = run.pod["spec"].get("activeDeadlineSeconds")
     if run.stop is None and deadline_s is not None and now >= run.begin + deadline_s:
         message = "Pod was active on the node longer than the specified deadline"
-        run.stop = Stop("DeadlineExceeded", message, run.pod["spec"]["terminationGracePeriodSeconds"])
+        run.stop = Stop("DeadlineExceeded", message, run.pod["spec"]["terminationGracePeriodSeconds"], now)
     if run.stop is not None:
         if not run.busy:
             _finish(run, succeeded=False, reason=run.stop.reason, message=run.stop.message)
             return Plan()
-        return Plan(stop=tuple(slot for slot in run.slots if slot.busy))
+        return Plan(stop=_to_stop(run, run.stop))
     plan = _next(run, now, backoff)
     if deadline_s is not None and not run.final:
         again = run.begin + deadline_s
         plan = Plan(plan.start, plan.stop, again if plan.again_at is None else min(again, plan.again_at))
     return plan
+
+
+def _to_stop(run: Run, stop: Stop) -> tuple[Slot, ...]:
+    """Sidecars end after all others, the last one first; without a grace period everything ends at once."""
+    busy = tuple(slot for slot in run.slots if slot.busy)
+    others = tuple(slot for slot in busy if not slot.sidecar)
+    return busy if stop.grace_s <= 0 else others or busy[-1:]
 
 
 def _next(run: Run, now: float, backoff: Backoff) -> Plan:
@@ -188,7 +208,7 @@ def _next(run: Run, now: float, backoff: Backoff) -> Plan:
     if all(slot.state is State.ENDED for slot in mains):
         sidecars = tuple(slot for slot in run.slots if slot.sidecar and slot.busy)
         if sidecars:
-            return Plan(stop=sidecars)
+            return Plan(stop=sidecars[-1:])  # in the reverse order of their beginning
         failed = next((slot for slot in mains if slot.code != 0), None)
         _finish(run, succeeded=failed is None, **(_lost(failed) if failed else {}))
         return Plan()
@@ -196,7 +216,7 @@ def _next(run: Run, now: float, backoff: Backoff) -> Plan:
         _again(slot, "Always" if slot.sidecar else "OnFailure" if policy == "Always" else policy, now, backoff)
         if slot.state is State.WAITING:
             _due(slot, now, starts, times)
-        if slot.state is State.RUNNING if slot.sidecar else slot.succeeded:
+        if slot.state is State.RUNNING and slot.up if slot.sidecar else slot.succeeded:
             continue
         if slot.state is State.ENDED:  # failed for good: a failed init container fails the pod
             _finish(run, succeeded=False, **_lost(slot))
@@ -248,8 +268,9 @@ def status(run: Run) -> Object:
     started = bool(run.begin)
     mains = [slot for slot in run.slots if not slot.init]
     inits = [slot for slot in run.slots if slot.init]
-    initialized = all(slot.succeeded or slot.sidecar for slot in inits)
-    ready = started and not run.final and all(slot.state is State.RUNNING for slot in mains)
+    initialized = all(slot.succeeded or (slot.sidecar and slot.up) for slot in inits)
+    serving = [slot for slot in run.slots if slot.sidecar or not slot.init]
+    ready = started and not run.final and all(slot.state is State.RUNNING and slot.ready for slot in serving)
     at = iso(run.begin) if started else None
     scheduled: Object = {"type": "PodScheduled", "status": "True" if started else "False", "lastTransitionTime": at}
     if not started:
@@ -309,8 +330,8 @@ def _container(slot: Slot) -> Object:
         "name": slot.name,
         "image": slot.spec["image"],
         "imageID": "",
-        "ready": slot.succeeded if slot.init and not slot.sidecar else running,
-        "started": running,
+        "ready": slot.succeeded if slot.init and not slot.sidecar else running and slot.ready,
+        "started": running and slot.up,
         "restartCount": slot.restart,
         "state": state,
         "lastState": slot.last or {},

@@ -111,6 +111,7 @@ def _take_over_slot(
     record = pod.folder.exit(attempt)
     if alive is not None:
         slot.started(alive.pid, alive.start, alive.begin)
+        slot.up, slot.ready = bool(told.get("started", slot.up)), bool(told.get("ready", slot.ready))
     elif record is not None:
         slot.ended(record, *outcome(pod, slot, record, limits))
     else:

@@ -122,6 +122,10 @@ class Folder:
             data = b"".join(data.splitlines(keepends=True)[-LOG_MESSAGE_LIMIT_LINES:])
         return data.decode("utf-8", "replace")
 
+    def said(self, attempt: Attempt, limit: int) -> str:
+        """The end of what the attempt has written, at most `limit` bytes."""
+        return _tail(self.log(attempt), limit).decode("utf-8", "replace").strip()
+
     def remove(self) -> None:
         """Removes all of it; what is gone already is no matter."""
         try:
