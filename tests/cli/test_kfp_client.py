@@ -60,6 +60,22 @@ client.delete_run(failed.run_id)
     assert shared.run("run", "script.py:wrong", "--json").code == 1
 
 
+def test_a_run_that_the_file_starts_is_followed(real: RealHome) -> None:
+    start = "client.create_run_from_pipeline_func({}, {})\n".format
+    real.write("script.py", SCRIPT + start("total", '{"x": 1}') + start("total", '{"x": 40}'))
+    end = json.loads(real.run("run", "script.py", "--json").out.splitlines()[-1])
+    assert (end["state"], end["outputs"]) == ("SUCCEEDED", {"Output": 42})
+    assert len(real.run("ls", "--json").out.splitlines()) == 2
+    told = real.run("run", "script.py")
+    assert "of sum, which the file has started" in told.out
+    detached = json.loads(real.run("run", "script.py", "--detach", "--json").out)
+    assert real.json("show", detached["run"], "--json")["pipeline"] == "sum"
+    more = json.loads(real.run("run", "script.py:total", "-p", "x=5", "--json").out.splitlines()[-1])
+    assert more["outputs"] == {"Output": 7}
+    real.write("script.py", SCRIPT + start("wrong", "{}"))
+    assert real.run("run", "script.py", "--json").code == 1
+
+
 def test_caching_and_the_pipeline_root_are_the_callers(shared: RealHome) -> None:
     script = """
 def phases(**settings):

@@ -23,13 +23,14 @@ import kfp, kfp.compiler, kfp.local
 import kfp.dsl as other
 from kfp import Client, compiler, components, dsl, kubernetes
 from kfp.compiler import Compiler, KubernetesManifestOptions
-from kfp.components import load_component_from_text
+from kfp.components import base_component, load_component_from_text, placeholders
 from kfp.dsl import Dataset, Input, Output, PipelineTask, component
 from kfp.dsl.types import artifact_types
 from kfp.dsl.types.artifact_types import Model
 from kfp.kubernetes import use_secret_as_env
 
 assert (kfp.__version__, kfp.TYPE_CHECK) == ("2.17.0", True)
+assert placeholders is dsl.placeholders and base_component.BaseComponent is dsl.BaseComponent
 assert kfp.dsl is dsl is other and kfp.Client is Client and kfp.compiler.Compiler is Compiler
 
 @component

@@ -15,6 +15,7 @@ from wherry.cli.commands import client_of
 from wherry.cli.follow import follow
 from wherry.client import arguments as argument_values
 from wherry.client import flows, views
+from wherry.client.api import Client
 from wherry.client.submission import Wishes, options
 from wherry.errors import UsageError, WherryError
 
@@ -48,8 +49,10 @@ def run(
     path, _ = flows.split(flow)
     project = settings.project(os.path.dirname(os.path.abspath(path)))
     loaded = flows.load(flow)
-    values = argument_values.given(loaded, words, _from_file(arguments_file))
     client = client_of(context)
+    if loaded.started and not any((words, arguments_file, on, name, no_cache, keep_going, parallelism)):
+        return _follow_started(client, loaded, loaded.started, detach=detach, as_json=as_json)
+    values = argument_values.given(loaded, words, _from_file(arguments_file))
     wishes = Wishes(cache=not no_cache, keep_going=keep_going, parallelism=parallelism, on=on)
     chosen = options(client, project, wishes)
     if detach:
@@ -60,6 +63,16 @@ def run(
     if not as_json:
         click.echo(f"run {views.short(made)} of {loaded.label}")
     return follow(client, made, first=events, as_json=as_json, flow=loaded)
+
+
+def _follow_started(client: Client, flow: flows.Flow, run: str, *, detach: bool, as_json: bool) -> int:
+    """Follows the run that the file itself has started: who runs a script wants what it does, not one run more."""
+    if detach:
+        click.echo(f'{{"run":"{run}"}}' if as_json else run)
+        return 0
+    if not as_json:
+        click.echo(f"run {views.short(run)} of {flow.label}, which the file has started")
+    return follow(client, run, as_json=as_json, flow=flow)
 
 
 @click.command()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from wherry import dsl
 from wherry.client import kfp_objects
-from wherry.client.kfp_names import supplied
+from wherry.client.kfp_names import started, supplied
 from wherry.errors import UsageError, WherryError
 from wherry.ir.limits import MAX_BYTES
 from wherry.settings import suggestion
@@ -36,12 +36,16 @@ class Place(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """A compiled pipeline.  `document` is what is submitted; `places` are its component functions by name."""
+    """A compiled pipeline.  `document` is what is submitted; `places` are its component functions by name.
+
+    `started`: the run that the file has started by itself, if it has, and no pipeline was asked for by name.
+    """
 
     label: str
     document: dict[str, Any]
     places: Mapping[str, Place]
     description: str | None = None
+    started: str | None = None
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -95,6 +99,7 @@ def run_file(path: str) -> ModuleType:
     module = ModuleType(MODULE)
     module.__file__ = full
     sys.modules[MODULE] = module
+    started.runs.clear()
     try:
         with open(full, "rb") as file:
             code = compile(file.read(), full, "exec", dont_inherit=True)
@@ -130,6 +135,9 @@ def told(error: BaseException, path: str) -> str:
 def _from_python(path: str, name: str | None) -> Flow:
     module = run_file(path)
     found = {key: value for key, value in vars(module).items() if _is_component(value)}
+    if started.runs and name is None:
+        run, flow = started.runs[-1]
+        return flow._replace(places=_places(list(found.values())), started=run)
     chosen = _chosen(path, found, name)
     try:
         document = _document(chosen)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from wherry.client import arguments as argument_values
 from wherry.client import flows
 from wherry.client.api import Client as HomeClient
+from wherry.client.kfp_names import started
 from wherry.client.runs import Run
 from wherry.client.submission import Wishes, artifact_folder, options
 from wherry.client.views import FINAL_RUNS
@@ -165,6 +166,7 @@ class Client:
         if pipeline_root is not None:
             chosen["pipeline_root"] = artifact_folder(pipeline_root)
         made = self._home.submit(flow.document, values, name=run_name or "", options=chosen)
+        started.runs.append((made, flow))
         return RunPipelineResult(self, self.get_run(made))
 
 

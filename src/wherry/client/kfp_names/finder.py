@@ -82,6 +82,11 @@ _SOURCES = {
     "kfp.v2.dsl": "wherry.dsl",
     "kfp.version": _TOP,
 }
+# Modules that kfp also has as attributes of others.
+_BOUND = {
+    "kfp.components.base_component": "kfp.dsl.base_component",
+    "kfp.components.placeholders": "kfp.dsl.placeholders",
+}
 
 
 class _View(ModuleType):
@@ -89,8 +94,8 @@ class _View(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         child = f"{self.__name__}.{name}"
-        if child in _SOURCES:
-            return import_module(child)
+        if child in _SOURCES or child in _BOUND:
+            return import_module(_BOUND.get(child, child))
         source = import_module(_SOURCES[self.__name__])
         if (name.startswith("__") and name != "__all__") or not hasattr(source, name):
             raise AttributeError(_missing(child))
@@ -137,14 +142,15 @@ def supplied() -> Generator[None]:
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
         for name in [name for name, module in sys.modules.items() if isinstance(module, _View)]:
             del sys.modules[name]
 
 
 def _is_installed(finder: _Finder) -> bool:
     for other in sys.meta_path:
-        if other is not finder:
+        if other is not finder and hasattr(other, "find_spec"):
             spec = other.find_spec("kfp", None)
             if spec is not None and spec.origin is not None:  # a folder without code is a remnant, or a part of kfp
                 return True
