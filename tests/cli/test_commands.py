@@ -294,6 +294,12 @@ def test_cancel_rm_prune(wherry: Wherry, script: Script) -> None:
     assert wherry("prune").code == 2
     assert wherry("prune", "--older-than", "2d", "--keep", "3", "--dry-run").out == "0 runs\n"
     assert script.runs.calls[-1] == ("prune", 3, 172_800.0, True)
+    assert script.environments_pruned == []
+    calls = len(script.runs.calls)
+    alone = wherry("prune", "--environments", "30d")
+    assert alone.out == "deleted environment 0123456789abcdef, 3.0 MiB\n0 runs\n"
+    assert script.environments_pruned == [(30 * 86400.0, False)]
+    assert len(script.runs.calls) == calls  # no run was asked for
 
 
 def test_status_and_down(wherry: Wherry, script: Script) -> None:
@@ -317,6 +323,7 @@ def test_status_and_down(wherry: Wherry, script: Script) -> None:
         (["run", "hello.py", "--parallelism", "0"], "at least 1"),
         (["show", "nothing"], "no run 'nothing'"),
         (["prune", "--older-than", "soon"], "an age is a number"),
+        (["prune", "--environments", "old"], "--environments old: an age is a number"),
         (["compile", "hello.py", "-o", "x.txt"], "must end in .yaml"),
         (["compile", "hello.py", "-o", "no/such/x.yaml"], "cannot be written"),
         (["run", "hello.py", "--args", "none.yaml"], "cannot be read"),

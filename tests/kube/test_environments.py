@@ -15,6 +15,7 @@ import pytest
 
 from wherry.kube.embedded import pip_config
 from wherry.kube.embedded.environments import RUNNING, EnvironmentFailed, Environments, wanted
+from wherry.kube.embedded.pruning import prune
 
 
 @pytest.mark.parametrize(
@@ -130,10 +131,25 @@ def test_made_once_by_whoever_comes_first(shop):
     assert len(set(found)) == 1
     ready = list((shop.folder / "home" / "envs").glob("*/.wherry-ready"))
     assert len(ready) == 1
-    made = ready[0].stat().st_mtime_ns
+    made = ready[0].with_name("pyvenv.cfg").stat().st_mtime_ns
     assert Environments(shop.folder / "home", environ={}).known("python:" + RUNNING, "") is None
     assert shop.ensure("boat") == found[0]
-    assert ready[0].stat().st_mtime_ns == made
+    assert ready[0].with_name("pyvenv.cfg").stat().st_mtime_ns == made
+
+
+def test_what_was_given_is_not_pruned_and_what_another_server_left_is(shop):
+    def left(environments):
+        return [one.name for one in asyncio.run(prune(environments, now=2000, unused_s=1, dry_run=False))]
+
+    given = shop.ensure("boat")
+    path = shop.environments.folder / given.key
+    os.utime(path / ".wherry-ready", (1000, 1000))
+    assert given.key not in left(shop.environments)
+    shop.environments = Environments(shop.folder / "home", environ=shop.environ)
+    assert left(shop.environments) == [given.key]
+    assert not path.exists()
+    assert shop.ensure("boat") == given
+    assert path.exists()
 
 
 def test_half_made_is_made_again(shop):

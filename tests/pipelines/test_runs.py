@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wherry import dsl
 from wherry.errors import WherryError
 from wherry.kube.errors import NotFound
 from wherry.kube.events import EventRecorder
 from wherry.kube.resources import PODS
 from wherry.pipelines.flights import SubmitOptions
 from wherry.pipelines.service import Pipelines
+from wherry.pipelines.templates import code_ref
 from wherry.storage.errors import StorageError
 from wherry.testing.clock import until
 from wherry.testing.scripted_node import Commit, Crash, Fail, Hang, Lose, Result, ScriptedTask
@@ -382,6 +385,48 @@ def test_runs_are_found_by_prefix_listed_and_deleted_with_all_they_left(lab: Any
             assert await pipelines.prune() == [second["id"]]
             for table in ("run", "task", "history", "artifact", "cache", "document"):
                 assert await lab.rows(f"SELECT count(*) FROM {table}") == [(0,)], table
+
+    go(main)
+
+
+def test_sources_go_with_the_last_run_that_has_them(lab: Any, go: Any, docs: Any) -> None:
+    @dsl.component
+    def quiet() -> None:
+        print("nothing")
+
+    document = quiet.pipeline_spec
+
+    async def main() -> None:
+        first = await lab.run(document)
+        second = await lab.run(document)
+        folder = Path(lab.store.root, ".source")
+        (source,) = folder.iterdir()
+        async with lab.serving() as pipelines:
+            await pipelines.delete(first["id"])
+            os.utime(source, (0, 0))
+            assert await pipelines.collect() == (0, 0)
+            assert await pipelines.collect(without=[second["id"]], dry_run=True) == (1, source.stat().st_size)
+            await pipelines.delete(second["id"])
+            await lab.store.touch(str(source))  # as a run that is being submitted would
+            assert await pipelines.collect() == (0, 0)
+            os.utime(source, (0, 0))
+            assert (await pipelines.collect()).files == 1
+            assert not source.exists()
+
+    go(main)
+
+
+def test_code_stays_while_a_run_names_it(lab: Any, go: Any, docs: Any) -> None:
+    async def main() -> None:
+        digest = "ab" * 32
+        archive = code_ref(lab.store.root, digest).uri
+        await lab.store.ensure(archive, b"zip")
+        run = await lab.run(docs.chain(1), code=digest)
+        os.utime(archive, (0, 0))
+        async with lab.serving() as pipelines:
+            assert await pipelines.collect() == (0, 0)
+            assert (await pipelines.collect(without=[run["id"]])).files == 1
+        assert not Path(archive).exists()
 
     go(main)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import builtins
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
 from wherry.errors import UsageError
 from wherry.home import Home
+from wherry.kube.embedded.pruning import Unused
 from wherry.pipelines.flights import SubmitOptions
+from wherry.pipelines.removal import Freed
 from wherry.pipelines.service import NoSuchRun
 from wherry.seams import Clock, Ids
 from wherry.server.parts import Parts
@@ -81,6 +83,9 @@ class ScriptedRuns:
         self.calls.append(("prune", keep, older_than_s, dry_run))
         return []
 
+    async def collect(self, *, without: Collection[str] = (), dry_run: bool = False) -> Freed:
+        return Freed(0, 0)
+
     async def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]:
         told = self.events_of.get(run) or self.events_of.get("*") or [FINISHED]
         for event in told + (self.after_retry if ("retry", run) in self.calls else []):
@@ -129,6 +134,11 @@ class Script:
         self.code = CodeInMemory()
         self.trouble: str | None = None
         self.runs: ScriptedRuns
+        self.environments_pruned: list[tuple[float, bool]] = []
+
+    async def prune_environments(self, unused_s: float, dry_run: bool) -> list[Unused]:
+        self.environments_pruned.append((unused_s, dry_run))
+        return [Unused("0123456789abcdef", 3 << 20)]
 
     @asynccontextmanager
     async def compose(
@@ -141,4 +151,5 @@ class Script:
             stopping=stopping,
             facts=lambda: {"addresses": ["unix:x"]},
             trouble=lambda: self.trouble,
+            prune_environments=self.prune_environments,
         )

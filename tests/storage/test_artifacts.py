@@ -155,3 +155,26 @@ def test_streaming_a_file_and_its_tail(store: LocalStore) -> None:
         assert b"".join([piece async for piece in store.stream(uri, tail=2)]) == b"two\nthree\n"
 
     asyncio.run(main())
+
+
+def test_a_content_addressed_file_goes_only_when_it_was_not_used(store: LocalStore) -> None:
+    async def main() -> None:
+        uri = child(store.root, ".source", "aa.py")
+        assert not await store.touch(uri)
+        assert await store.objects(child(store.root, ".source")) == []
+        await store.ensure(uri, b"pass")
+        os.utime(uri, (1000, 1000))
+        (found,) = await store.objects(child(store.root, ".source"))
+        assert (found.uri, found.size_bytes, found.used_at) == (uri, 4, 1000)
+        for use in (store.touch(uri), store.ensure(uri, b"pass")):
+            os.utime(uri, (1000, 1000))
+            await use
+            assert not await store.discard(uri, unused_since=2000)
+        os.utime(uri, (1000, 1000))
+        assert await store.discard(uri, unused_since=1000)
+        assert not await store.discard(uri, unused_since=1000)
+        assert not os.path.exists(uri)
+        with pytest.raises(UriRefused):
+            await store.discard("/etc/passwd", unused_since=0)
+
+    asyncio.run(main())

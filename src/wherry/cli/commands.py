@@ -39,7 +39,7 @@ TABLE: dict[str, Command] = {
     "retry": Command("wherry.cli.run:retry", "Go on from what failed in a run."),
     "cancel": Command("wherry.cli.runs:cancel", "Cancel a run."),
     "rm": Command("wherry.cli.runs:rm", "Delete finished runs."),
-    "prune": Command("wherry.cli.runs:prune", "Delete old runs."),
+    "prune": Command("wherry.cli.runs:prune", "Delete old runs, and environments that are no longer used."),
     "status": Command("wherry.cli.server:status", "Show the home's server."),
     "down": Command("wherry.cli.server:down", "Stop the home's server; running tasks go on."),
     "doctor": Command("wherry.cli.doctor:doctor", "Say what this machine offers and lacks."),

@@ -89,17 +89,34 @@ def rm(context: click.Context, runs: tuple[str, ...]) -> None:
 @click.command()
 @click.option("--keep", type=click.IntRange(min=0), default=0, metavar="N", help="Keep the N newest runs.")
 @click.option("--older-than", metavar="AGE", help="Only runs that ended at least AGE ago, such as 30d, 12h.")
+@click.option("--environments", metavar="AGE", help="Also environments that no task used for AGE, such as 30d.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.pass_context
-def prune(context: click.Context, keep: int, older_than: str | None, dry_run: bool) -> None:
-    """Delete finished runs that are old, with their records, logs and artifacts."""
-    if not keep and older_than is None:
-        raise UsageError("prune needs --keep N or --older-than AGE", hint="--dry-run says what would go")
-    gone = client_of(context).prune(keep=keep, older_than_s=_age_s(older_than), dry_run=dry_run)
-    runs: list[str] = gone.get("runs", [])
-    for run in runs:
-        click.echo(f"{'would delete' if dry_run else 'deleted'} {views.short(run)}")
-    click.echo(f"{len(runs)} runs")
+def prune(context: click.Context, keep: int, older_than: str | None, environments: str | None, dry_run: bool) -> None:
+    """Delete finished runs that are old, with their records, logs and artifacts, and sources that no run has left.
+
+    With --environments alone, runs stay.
+    """
+    runs = bool(keep) or older_than is not None
+    if not runs and environments is None:
+        raise UsageError(
+            "prune needs --keep N, --older-than AGE or --environments AGE", hint="--dry-run says what would go"
+        )
+    older_than_s = 0.0 if older_than is None else _age_s("--older-than", older_than)
+    environments_s = None if environments is None else _age_s("--environments", environments)
+    gone = client_of(context).prune(
+        keep=keep, older_than_s=older_than_s, runs=runs, environments_s=environments_s, dry_run=dry_run
+    )
+    verb = "would delete" if dry_run else "deleted"
+    for run in gone["runs"]:
+        click.echo(f"{verb} {views.short(run)}")
+    for one in gone["environments"]:
+        click.echo(f"{verb} environment {one['name']}, {views.size(one['bytes'])}")
+    sources = gone["sources"]
+    if sources["files"]:
+        files = "1 source" if sources["files"] == 1 else f"{sources['files']} sources"
+        click.echo(f"{verb} {files} that no run refers to, {views.size(sources['bytes'])}")
+    click.echo(f"{len(gone['runs'])} runs")
 
 
 def _runs(context: click.Context, limit: int | None) -> list[dict[str, Any]]:
@@ -122,10 +139,8 @@ def _shown(view: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _age_s(text: str | None) -> float:
-    if text is None:
-        return 0.0
+def _age_s(option: str, text: str) -> float:
     match = _AGE.fullmatch(text)
     if match is None:
-        raise UsageError(f"--older-than {text}: an age is a number with s, m, h, d or w, such as 30d")
+        raise UsageError(f"{option} {text}: an age is a number with s, m, h, d or w, such as 30d")
     return float(match[1]) * _UNITS_S[match[2]]

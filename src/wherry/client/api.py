@@ -119,10 +119,21 @@ class Client:
         """Deletes a finished run with its records and artifacts."""
         self._ask("DELETE", f"/v1/runs/{quoted(run)}", again=False)
 
-    def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> dict[str, Any]:
-        """Deletes old finished runs and what nothing refers to; returns what went (or would go)."""
-        wish = {"keep": keep, "older_than_s": older_than_s, "dry_run": dry_run}
-        return self._ask("POST", "/v1/prune", wish, again=False)
+    def prune(
+        self,
+        *,
+        keep: int = 0,
+        older_than_s: float = 0.0,
+        runs: bool = True,
+        environments_s: float | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Deletes old finished runs, sources that no run refers to, and environments unused for `environments_s`.
+
+        Returns what went (or would go): `{runs: [id], sources: {files, bytes}, environments: [{name, bytes}]}`.
+        """
+        wish = {"keep": keep, "older_than_s": older_than_s, "dry_run": dry_run, "runs": runs}
+        return self._ask("POST", "/v1/prune", {**wish, "environments_s": environments_s}, again=False)
 
     def follow(
         self,

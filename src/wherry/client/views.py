@@ -37,6 +37,18 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def size(count: int) -> str:
+    """A number of bytes as people read it: `512 bytes`, `3.1 MiB`."""
+    if count < 1024:
+        return f"{count} bytes"
+    value, unit = count / 1024, "KiB"
+    for bigger in ("MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, bigger
+    return f"{value:.1f} {unit}"
+
+
 def seconds_of(view: Mapping[str, Any], now: float) -> float | None:
     """How long a run or task has taken so far; None before it starts."""
     started = view.get("started_at")

@@ -7,7 +7,7 @@ is in the database before the caller hears of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from typing import Any, Self
 
@@ -224,6 +224,11 @@ class Pipelines:
             for row in chosen:
                 await self._remove(row)
         return [row.id for row in chosen]
+
+    async def collect(self, *, without: Collection[str] = (), dry_run: bool = False) -> removal.Freed:
+        """Delete sources and code archives that no run refers to; runs whose ids are in `without` count as gone."""
+        now = self._clock.time()
+        return await removal.collect(self._db, self._store, now=now, without=without, dry_run=dry_run)
 
     async def _remove(self, row: runs.RunRow) -> None:
         await self._launcher.discard_workspace(workspace.claim_name(row.resource_name), row.namespace)

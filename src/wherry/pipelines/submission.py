@@ -89,7 +89,7 @@ async def _check_options(options: SubmitOptions, info: RunInfo, store: ArtifactS
         raise UsageError(f"parallelism is {options.parallelism}, but must be at least 1")
     if options.pipeline_root is not None:
         store.allow(options.pipeline_root)
-    if options.code is not None and not await store.exists(code_ref(store.root, options.code).uri):
+    if options.code is not None and not await store.touch(code_ref(store.root, options.code).uri):
         raise UsageError(f"the code archive {options.code} has not been uploaded")
 
 

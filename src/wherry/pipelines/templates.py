@@ -77,7 +77,7 @@ def make(
     program = recognise(container.command, container.args)
     source: ObjectRef | None = None
     if isinstance(program, Function):
-        source = ObjectRef(f"{store_root}/.source/{program.sha256}.py", program.sha256, program.source.encode())
+        source = source_ref(store_root, program.sha256, program.source.encode())
     rule = next((rule for rule in images if fnmatchcase(image, rule.pattern)), None)
     return Template(
         name=name,
@@ -91,6 +91,11 @@ def make(
         declared=_declared(component),
         output_artifacts=_output_artifacts(component),
     )
+
+
+def source_ref(store_root: str, sha256: str, data: bytes) -> ObjectRef:
+    """Where the source of a Python function lies."""
+    return ObjectRef(f"{store_root}/.source/{sha256}.py", sha256, data)
 
 
 def code_ref(store_root: str, sha256: str) -> ObjectRef:

@@ -148,8 +148,16 @@ class _Api:
 
     async def prune(self, request: Request) -> Response:
         wish = await _decoded(request, SMALL_LIMIT, Prune)
-        gone = await self._runs.prune(keep=wish.keep, older_than_s=wish.older_than_s, dry_run=wish.dry_run)
-        return _json({"runs": gone})
+        gone: list[str] = []
+        if wish.runs:
+            gone = await self._runs.prune(keep=wish.keep, older_than_s=wish.older_than_s, dry_run=wish.dry_run)
+        freed = await self._runs.collect(without=gone, dry_run=wish.dry_run)
+        unused = []
+        if wish.environments_s is not None:
+            unused = await self._parts.prune_environments(wish.environments_s, wish.dry_run)
+        sources = {"files": freed.files, "bytes": freed.size_bytes}
+        environments = [{"name": each.name, "bytes": each.size_bytes} for each in unused]
+        return _json({"runs": gone, "sources": sources, "environments": environments})
 
     async def shutdown(self, request: Request) -> Response:
         wish = await _decoded(request, SMALL_LIMIT, _Shutdown)

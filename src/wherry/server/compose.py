@@ -19,6 +19,7 @@ from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.environments import RUNNING, Environments
 from wherry.kube.embedded.node import NodeAgent, machine
 from wherry.kube.embedded.node.lacking import lacking
+from wherry.kube.embedded.pruning import Unused, prune
 from wherry.runtime import zipapp
 from wherry.seams import Clock, Ids
 from wherry.server.parts import Parts
@@ -68,6 +69,9 @@ async def parts(
                 full = free.f_bavail * free.f_frsize < LEAST_FREE_BYTES
                 return f"no space is left on the disk of {home.path}" if full else None
 
+            async def prune_environments(unused_s: float, dry_run: bool) -> list[Unused]:
+                return await prune(environments, now=clock.time(), unused_s=unused_s, dry_run=dry_run)
+
             async with service.Pipelines(
                 db=db,
                 kube=kube,
@@ -85,6 +89,7 @@ async def parts(
                     stopping=stopping,
                     facts=facts,
                     trouble=trouble,
+                    prune_environments=prune_environments,
                     kubernetes=lambda: import_module(WIRE).make_app(kube, clock=clock, stopping=stopping),
                 )
     finally:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from wherry.kube.embedded.pruning import Unused
     from wherry.pipelines.flights import SubmitOptions
+    from wherry.pipelines.removal import Freed
 
 
 class Runs(Protocol):
@@ -39,6 +41,7 @@ class Runs(Protocol):
     async def retry(self, run: str) -> None: ...
     async def delete(self, run: str) -> None: ...
     async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> builtins.list[str]: ...
+    async def collect(self, *, without: Collection[str] = (), dry_run: bool = False) -> Freed: ...
     def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]: ...
     def logs(
         self, run: str, task_path: str, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
@@ -64,5 +67,7 @@ class Parts(NamedTuple):
     stopping: asyncio.Event
     facts: Callable[[], dict[str, Any]]
     trouble: Callable[[], str | None]
+    prune_environments: Callable[[float, bool], Awaitable[list[Unused]]]
+    """Deletes what was not used for so many seconds; with True it only says what would go."""
     kubernetes: Callable[[], ASGIApp] | None = None
     trouble_every_s: float = 1.0

@@ -19,8 +19,8 @@ class StoredCode:
         self._store = store
 
     async def has(self, digest: str) -> bool:
-        """Whether the archive is there."""
-        return await self._store.exists(code_ref(self._store.root, digest).uri)
+        """Whether the archive is there; if so, it stays for the run that is about to be made."""
+        return await self._store.touch(code_ref(self._store.root, digest).uri)
 
     async def put(self, digest: str, data: bytes) -> None:
         """Keeps the archive; its digest has been checked."""

@@ -24,8 +24,11 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prune(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which finished runs to delete: all but the `keep` newest, only those finished `older_than_s` ago or earlier."""
+    """Which finished runs to delete: all but the `keep` newest, only those finished `older_than_s` ago or earlier; none
+    when `runs` is False.  Environments that were not used for `environments_s` seconds go, unless that is None."""
 
     keep: int = 0
     older_than_s: float = 0.0
+    runs: bool = True
+    environments_s: float | None = None
     dry_run: bool = False

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
 from wherry.runtime.digests import digest as content_digest
 from wherry.runtime.failures import TaskError
@@ -26,6 +26,14 @@ T = TypeVar("T")
 _PIECE_BYTES = 1 << 18
 SAFE_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 ITERATION = re.compile(r"(.+)\[(\d+)\]")
+
+
+class StoredObject(NamedTuple):
+    """A content-addressed file: `used_at` is when it was made or last used, in seconds since the epoch."""
+
+    uri: str
+    size_bytes: int
+    used_at: float
 
 
 class ArtifactStore(Protocol):
@@ -50,7 +58,20 @@ class ArtifactStore(Protocol):
         ...
 
     async def ensure(self, uri: str, data: bytes) -> None:
-        """Create the content-addressed file unless it is there already."""
+        """Create the content-addressed file unless it is there already; it counts as used now."""
+        ...
+
+    async def touch(self, uri: str) -> bool:
+        """Whether the content-addressed file is there; if it is, it counts as used now."""
+        ...
+
+    async def objects(self, uri: str) -> list[StoredObject]:
+        """The content-addressed files right in the folder `uri`; none when it is not there."""
+        ...
+
+    async def discard(self, uri: str, *, unused_since: float) -> bool:
+        """Delete a content-addressed file that was not used after `unused_since` (epoch seconds); False if it was, or
+        is gone.  No `ensure` and no `touch` comes between looking and deleting."""
         ...
 
     async def read(self, uri: str, *, limit: int = 64 << 20) -> bytes:
@@ -138,11 +159,42 @@ class LocalStore:
             raise _failed("written", uri, error) from error
 
     async def ensure(self, uri: str, data: bytes) -> None:
-        if not _is_there(uri):
+        if not await self.touch(uri):
             try:
                 await self.put(uri, data)
             except ArtifactExists:
                 return
+
+    async def touch(self, uri: str) -> bool:
+        try:
+            os.utime(self._lexical(uri))  # not `_path`: this is asked once a pod
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise _failed("used", uri, error) from error
+        return True
+
+    async def objects(self, uri: str) -> list[StoredObject]:
+        try:
+            with os.scandir(self._path(uri)) as found:
+                files = [(entry.name, entry.stat()) for entry in found if entry.is_file(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise _failed("read", uri, error) from error
+        return [StoredObject(child(uri, name), facts.st_size, facts.st_mtime) for name, facts in files]
+
+    async def discard(self, uri: str, *, unused_since: float) -> bool:
+        path = self._path(uri)
+        try:
+            if path.stat().st_mtime > unused_since:
+                return False
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _failed("deleted", uri, error) from error
+        return True
 
     async def read(self, uri: str, *, limit: int = 64 << 20) -> bytes:
         try:

@@ -52,6 +52,11 @@ def document(tx: Tx, sha256: str) -> bytes:
     return bytes(tx.execute("SELECT body FROM document WHERE sha256 = ?", (sha256,)).fetchone()[0])
 
 
+def contents(tx: Tx) -> list[tuple[str, str, str]]:
+    """(id, document's SHA-256, options) of every run."""
+    return tx.execute("SELECT id, document, options FROM run").fetchall()
+
+
 def insert(tx: Tx, row: RunRow) -> int:
     """Add a run (its `number` is ignored) and return its number."""
     marks = ", ".join("?" * (len(RunRow._fields) - 1))

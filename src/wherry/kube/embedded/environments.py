@@ -29,7 +29,8 @@ from wherry.kube.embedded.pip_config import Indexes
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 _PYTHON_IMAGE = re.compile(r"(?:(?:index\.)?docker\.io/)?(?:library/)?python(?::(?P<tag>[\w.-]+))?(?:@.*)?", re.ASCII)
 _MINOR = re.compile(r"(\d+\.\d+)(?:\.\d+)?(?:-|$)")
-_READY = ".wherry-ready"
+READY = ".wherry-ready"
+"""The mark of an environment that is whole; its time is that of the last use by a server."""
 
 
 class EnvironmentFailed(WherryError):
@@ -81,7 +82,8 @@ class Environments:
     """All environments of a home.  Methods belong to one event loop."""
 
     def __init__(self, home: Path, *, environ: Mapping[str, str]) -> None:
-        self._folder = home / "envs"
+        self.folder = home / "envs"
+        self._given: set[Path] = set()
         self._environ = dict(environ)
         self._known: dict[tuple[str, str], Interpreter] = {}
         self._pythons: dict[str, str] = {RUNNING: getattr(sys, "_base_executable", "") or sys.executable}
@@ -121,6 +123,10 @@ class Environments:
             parts.append(_host_digest())
         return " ".join(parts)
 
+    def holds(self, path: Path) -> bool:
+        """Whether the environment at `path` was given to a task since this server began."""
+        return path in self._given
+
     # --- making
 
     async def _ensure(self, asked: Wanted) -> Interpreter:
@@ -133,17 +139,18 @@ class Environments:
         lock = await self._lock(asked)
         indexes = self._indexes(asked)
         key = _digest(json.dumps([base, lock, indexes, asked.clean]))
-        path = self._folder / key
-        if not (path / _READY).exists():
+        path = self.folder / key
+        if not _touched(path / READY):
             await self._make(path, base, lock, indexes, asked)
+        self._given.add(path)
         return Interpreter(str(path / "bin" / "python"), key, asked.version, asked.clean)
 
     async def _make(self, path: Path, base: str, lock: str, indexes: Indexes, asked: Wanted) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
-            if (path / _READY).exists():
+            if (path / READY).exists():
                 return
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
             await self._uv(["venv", "--no-project", "--python", base, str(path)])
@@ -152,13 +159,13 @@ class Environments:
             if not asked.clean:
                 folder = path / "lib" / f"python{asked.version}" / "site-packages"
                 (folder / "_wherry_host.pth").write_text("\n".join(_host_sites()) + "\n")
-            (path / _READY).write_text(lock)
+            (path / READY).write_text(lock)
         finally:
             os.close(descriptor)
 
     def _bare(self, version: str, base: str) -> str:
         """A virtual environment without packages, made by hand: three links and a file, appearing whole."""
-        path = self._folder / f"bare-{version}-{_digest(base)}"
+        path = self.folder / f"bare-{version}-{_digest(base)}"
         python = path / "bin" / "python"
         if python.exists():
             return str(python)
@@ -205,9 +212,10 @@ class Environments:
             base = await self._python(asked.version)
             indexes = self._indexes(asked)
             key = _digest(json.dumps([base, sorted(asked.requirements), indexes]))
-            path = self._folder / "locks" / f"{key}.txt"
+            path = self.folder / "locks" / f"{key}.txt"
             try:
                 lock = path.read_text()
+                _touched(path)
             except FileNotFoundError:
                 arguments = ["pip", "compile", "-", "--python", base, "--no-header", "--no-annotate"]
                 text = "".join(f"{line}\n" for line in asked.requirements)
@@ -228,7 +236,7 @@ class Environments:
         cert = pip_config.read(self._environ).cert
         if cert:
             environ.setdefault("SSL_CERT_FILE", cert)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         process = await asyncio.create_subprocess_exec(
             uv.find_uv_bin(),
             *arguments,
@@ -237,7 +245,7 @@ class Environments:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            cwd=self._folder,
+            cwd=self.folder,
             env=environ,
         )
         try:
@@ -249,6 +257,15 @@ class Environments:
         if process.returncode != 0:
             raise EnvironmentFailed(_explanation(errors.decode("utf-8", "replace")))
         return output.decode()
+
+
+def _touched(path: Path) -> bool:
+    """Whether the file is there; if so, its time is now."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 _DRAWING = re.compile(r"^\s*(?:error:|cause:|[×│├╰─▶\s])*\s*")
