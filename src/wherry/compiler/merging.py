@@ -28,8 +28,9 @@ def merge(
     labels = _move(spec.get("deploymentSpec", {}).get("executors", {}), executors, executor_names)
     for platform, config in inner.platform_spec.get("platforms", {}).items():
         settings = config.get("deploymentSpec", {}).get("executors", {})
+        outer_config = platforms.setdefault(platform, {})  # as KFP, which writes it empty for an inner `pipelineConfig`
         if settings:
-            outer = platforms.setdefault(platform, {}).setdefault("deploymentSpec", {}).setdefault("executors", {})
+            outer = outer_config.setdefault("deploymentSpec", {}).setdefault("executors", {})
             outer.update({labels[label]: copied(setting) for label, setting in settings.items()})
     renamed = _fresh_names(spec.get("components", {}), component_names)
     for key, component in spec.get("components", {}).items():

@@ -232,6 +232,16 @@ def around_a_workspace():
     called_directly(text=f"{dsl.WORKSPACE_PATH_PLACEHOLDER}/{in_workspace().output}")
 
 
+@dsl.pipeline(pipeline_config=dsl.PipelineConfig(active_deadline_seconds=60))
+def limited() -> str:
+    return word().output
+
+
+@dsl.pipeline
+def around_a_configuration():
+    called_directly(text=limited().output)
+
+
 @dsl.pipeline(pipeline_config=dsl.PipelineConfig(ttl_seconds_after_finished=0, ttl_seconds_after_failure=1))
 def only_a_ttl():
     word()
