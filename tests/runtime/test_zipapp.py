@@ -42,6 +42,7 @@ def test_its_modules_import_on_their_own(pyz: Path, minor: str) -> None:
         "import kfp, sys; from kfp import dsl; from kfp.dsl import *; from wherry import dsl as ours\n"
         "from kfp.dsl.types.artifact_types import Artifact, _SCHEMA_TITLE_TO_TYPE\n"
         "from kfp.dsl.types.type_annotations import InputPath\n"
+        "from wherry.dsl.types.artifact_types import Dataset as by_path; assert by_path is dsl.Dataset\n"
         "assert ours.component is dsl.component and Dataset is dsl.Dataset is _SCHEMA_TITLE_TO_TYPE['system.Dataset']\n"
         "assert kfp.__version__\n"
         "try:\n    from wherry import run\nexcept ImportError as error:\n    print(error)\n"

@@ -83,6 +83,8 @@ def _members() -> dict[str, bytes]:
             members[f"wherry/runtime/{file.name}"] = file.read_bytes()
     for file in (package / "shim" / "kfp").rglob("*.py"):
         members[file.relative_to(package / "shim").as_posix()] = file.read_bytes()
+        if file.parent.name == "types":
+            members[f"wherry/dsl/types/{file.name}"] = file.read_bytes()
     return members
 
 
