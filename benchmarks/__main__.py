@@ -10,27 +10,41 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from types import ModuleType
 
 from benchmarks import chain, compiling, conformance, hello, imports, loading, wide, zygote
 from benchmarks.measure import Figure, floor, note, rounded
 
-MODULES: dict[str, Callable[[], list[Figure]]] = {
-    "imports": imports.figures,
-    "hello": hello.figures,
-    "zygote": zygote.figures,
-    "chain": chain.figures,
-    "wide": wide.figures,
-    "compile": compiling.figures,
-    "conformance": conformance.figures,
-    "load": loading.figures,
+MODULES: dict[str, ModuleType] = {
+    "imports": imports,
+    "hello": hello,
+    "zygote": zygote,
+    "chain": chain,
+    "wide": wide,
+    "compile": compiling,
+    "conformance": conformance,
+    "load": loading,
 }
+USAGE = """usage: python -m benchmarks [NAME...]
+
+Takes the figures of the benchmarks that are named, of all without a name, and prints one JSON document.
+The exit code is 1 when a figure misses its limit.  `python -m benchmarks.soak --help` is the soak test.
+"""
+
+
+def usage() -> str:
+    """How to call it, and each benchmark with the first line of its module."""
+    lines = [f"  {name:<12} {(module.__doc__ or '').partition(chr(10))[0]}" for name, module in MODULES.items()]
+    return f"{USAGE}\nbenchmarks:\n" + "\n".join(lines)
 
 
 def main(names: list[str]) -> int:
     """Takes the figures of `names`, prints the document, and returns the exit code."""
+    if {"-h", "--help"} & set(names):
+        print(usage())
+        return 0
     if unknown := [name for name in names if name not in MODULES]:
-        note(f"unknown: {', '.join(unknown)}; there are {', '.join(MODULES)}")
+        note(f"unknown: {', '.join(unknown)}; there are {', '.join(MODULES)} (--help says what they are)")
         return 2
     begin = time.perf_counter()
     machine = {
@@ -44,7 +58,7 @@ def main(names: list[str]) -> int:
     taken: list[Figure] = []
     for name in names or MODULES:
         note(f"{name} ...")
-        for figure in MODULES[name]():
+        for figure in MODULES[name].figures():
             taken.append(figure)
             limit = f"at most {figure.at_most}" if figure.at_most is not None else f"at least {figure.at_least}"
             note(f"  {'ok  ' if figure.ok else 'MISS'} {figure.name}: {figure.value:.3g} {figure.unit} ({limit})")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from benchmarks.__main__ import MODULES, main
 from benchmarks.measure import HERE, Figure, in_turns, medians, per_item, rounded
 
 from benchmarks import rivals
@@ -59,3 +60,12 @@ def test_the_floor_measures_each_loop_alone(loop):
 def test_metaflows_chain_has_a_start_an_end_and_the_steps_between():
     (flow,) = [node for node in ast.parse(rivals.metaflow_source(2)).body if isinstance(node, ast.ClassDef)]
     assert [step.name for step in flow.body if isinstance(step, ast.FunctionDef)] == ["start", "add_0", "add_1", "end"]
+
+
+def test_help_says_what_each_benchmark_is_and_takes_no_figure(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, module in MODULES.items():
+        assert f"  {name} " in shown
+        assert module.__doc__.splitlines()[0] in shown
+    assert main(["nonsense"]) == 2
