@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import subprocess
+import sys
 
 import pytest
 from tests import oracles
@@ -73,3 +74,13 @@ def test_names_are_importable_from_where_kfp_has_them(module: str, names: list[s
     found = importlib.import_module(f"wherry.dsl.{module}")
     for name in names:
         assert getattr(found, name) is getattr(wherry.dsl, name, getattr(found, name))
+
+
+def test_modules_are_attributes_as_in_kfp() -> None:
+    program = (
+        "from wherry import dsl; print(dsl.types.artifact_types.Dataset is dsl.Dataset, "
+        "dsl.pipeline_task.PipelineTask is dsl.PipelineTask, dsl.types.type_annotations.InputPath is dsl.InputPath, "
+        "dsl.structures.ContainerSpec is dsl.ContainerSpec, dsl.base_component.BaseComponent is dsl.BaseComponent)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert set(found.split()) == {"True"}

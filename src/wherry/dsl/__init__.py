@@ -124,16 +124,25 @@ __all__ = [
     "run_notebook",
 ]
 
-# Names that are rarely used and cost more than the rest together (`enum`, `typing`): loaded when asked for.
+# Loaded when asked for: names that are rarely used and cost more than the rest together (`enum`, `typing`), and the
+# modules that KFP has beside its names.
 _LAZY = {
     "Annotated": "typing",
     "T": "wherry.dsl.types.type_annotations",
     "TaskConfigField": "wherry.dsl.task_config",
     "TaskConfigPassthrough": "wherry.dsl.task_config",
     "TypeVar": "typing",
+    "base_component": "wherry.dsl.base_component",
+    "graph_component": "wherry.dsl.graph_component",
+    "importer_node": "wherry.dsl.importer_node",
     "kubernetes": "wherry.dsl.kubernetes",
     "notebook_component": "wherry.dsl.notebooks",
+    "pipeline_channel": "wherry.dsl.pipeline_channel",
+    "pipeline_task": "wherry.dsl.pipeline_task",
+    "placeholders": "wherry.dsl.placeholders",
     "run_notebook": "wherry.dsl.notebooks",
+    "structures": "wherry.dsl.structures",
+    "types": "wherry.dsl.types",
 }
 
 
