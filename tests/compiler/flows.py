@@ -51,6 +51,39 @@ def by_kfp(folder: Path) -> dict[str, Any]:
     return json.loads(answers.read_text())
 
 
+class Judge:
+    """The released kfp in one process, which answers for one flow after another.  `components`: what the flows use."""
+
+    def __init__(self, components: Path) -> None:
+        interpreter = oracles.python("kfp", oracles.KFP)
+        environ = {name: value for name, value in os.environ.items() if name != "_KFP_RUNTIME"}
+        self._process = subprocess.Popen(
+            [interpreter, "-B", HERE / "judge.py", components],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environ,
+        )
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def outcome(self, flow: str) -> dict[str, Any]:
+        """What kfp makes of a source that defines `flow`, as `outcomes` has it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(flow) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
 def normalised(documents: list[Any]) -> list[Any]:
     """Documents without what may differ: the version of the SDK, and how embedded files are packed."""
     pipeline, platform = documents

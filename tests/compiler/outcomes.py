@@ -19,11 +19,9 @@ def outcomes(folder):
     sys.path.insert(0, str(folder))
     try:
         for path in sorted(Path(folder).glob("*.py")):
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            module = importlib.util.module_from_spec(spec)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                spec.loader.exec_module(module)
+                module = load(path)
                 for name, value in list(vars(module).items()):
                     if hasattr(value, "component_spec") and not isinstance(value, type):
                         found[f"{path.stem}/{name}"] = documents(value)
@@ -32,6 +30,14 @@ def outcomes(folder):
     finally:
         sys.path.remove(str(folder))
     return found
+
+
+def load(path):
+    """A file of flows as a module."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def outcome(function):
