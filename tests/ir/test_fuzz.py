@@ -26,12 +26,27 @@ from tests.ir.test_reader import PLATFORM, base
 from wherry import ir
 from wherry.errors import WherryError
 from wherry.ir import documents, yaml
-from wherry.pipelines.engine import Begin, Run, RunInfo, apply, decide, resolve
+from wherry.pipelines.engine import (
+    Begin,
+    Event,
+    Failed,
+    Run,
+    RunInfo,
+    Start,
+    Succeeded,
+    apply,
+    decide,
+    imported,
+    resolve,
+    resolve_value,
+)
+from wherry.pipelines.platform import platform_parts
 
 CASES = int(os.environ.get("WHERRY_FUZZ", "0"))
 """All cases together; each of the tests takes its share."""
 SECONDS = 5.0
 MEBIBYTES = 200
+STEPS = 60  # tasks of one run that are followed
 _EFFECTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect"})
 _watched: list[bool] = []
 
@@ -88,32 +103,56 @@ TEXTS = texts()
 DOCUMENTS = [found for text in TEXTS if (found := [each for each in yaml.load_all(text) if each is not None])]
 
 
+VALUES: dict[str, Any] = {
+    "NUMBER_INTEGER": 3, "NUMBER_DOUBLE": 0.5, "BOOLEAN": True, "LIST": [{"a": 1}], "STRUCT": {"a": "b"},
+}  # fmt: skip
+
+
 def arguments(document: ir.Document) -> dict[str, Any]:
     """An argument for every parameter that needs one."""
-    examples: dict[str, Any] = {"NUMBER_INTEGER": 3, "NUMBER_DOUBLE": 0.5, "BOOLEAN": True, "LIST": [1], "STRUCT": {}}
     return {
-        name: examples.get(definition.declared, "text")
+        name: VALUES.get(definition.declared, "text")
         for name, definition in document.pipeline.root.input_definitions.parameters.items()
         if not definition.is_optional
     }
 
 
 def survives(document: ir.Document) -> None:
-    """A document that was read can be written, read again and begun."""
+    """A document that was read can be written and read again, and a run of it comes to an end."""
     plain = document.to_builtins()
     assert ir.from_builtins(plain) == document
     assert ir.load(json.dumps(plain)) == document
     run = Run(document, info=RunInfo(run_id="r", pipeline="p"), arguments=arguments(document))
-    delta = decide(run, Begin())
+    left = tell(run, Begin())
+    for _ in range(STEPS):
+        if not left:
+            return
+        left += tell(run, ended(run, left.pop(0)))
+
+
+def tell(run: Run, event: Event) -> list[Start]:
+    delta = decide(run, event)
     apply(run, delta)
-    for start in delta.starts[:5]:
-        try:
-            resolved = resolve(run, start.path)
-            if resolved.kind == "task":
-                assert isinstance(resolved.image, str)
-                json.dumps([resolved.env, resolved.resources])
-        except WherryError:
-            pass
+    return delta.starts
+
+
+def ended(run: Run, start: Start) -> Event:
+    """How a task ends: with outputs of the types that it declares, or because it cannot be launched."""
+    try:
+        resolved = resolve(run, start.path)
+        if resolved.kind == "importer":
+            return Succeeded(start.path, start.attempt, imported(resolved))
+        json.dumps([resolved.image, resolved.env, resolved.resources, resolved.caching])
+        if resolved.platform is not None:
+            platform_parts(resolved.platform, lambda spec: resolve_value(run, start.path, spec))
+    except WherryError as error:
+        return Failed(start.path, start.attempt, {"message": error.message}, retriable=False)
+    if "fail" in resolved.name:
+        return Failed(start.path, start.attempt, {"message": "as its name says"})
+    made = resolved.component.output_definitions
+    parameters = {name: VALUES.get(each.declared, "text") for name, each in made.parameters.items()}
+    artifacts = {name: [{"name": name, "type": {}, "uri": f"/{name}", "metadata": {}}] for name in made.artifacts}
+    return Succeeded(start.path, start.attempt, {"parameters": parameters, "artifacts": artifacts})
 
 
 def is_read_or_refused(read: Callable[[], ir.Document]) -> None:
