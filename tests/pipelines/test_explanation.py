@@ -132,6 +132,17 @@ def test_cached_tasks_that_run_for_their_effect_are_named() -> None:
     assert len(found) == 2
 
 
+def test_resources_are_told_as_they_are_asked_for() -> None:
+    @dsl.pipeline(name="big")
+    def big(data: str, memory: str = "1Gi") -> None:
+        task = tidy(data=data).set_cpu_limit("2").set_cpu_request("500m").set_memory_limit(memory)
+        task.set_accelerator_limit(1)
+
+    (task,) = explain(document_of(big))[0].tasks
+    assert task.needs is not None
+    assert task.needs.resources == {"cpu": "2", "cpu request": "500m", "memory": "{{memory}}", "accelerator": "1"}
+
+
 def test_inputs_that_nothing_uses_and_secrets_in_clear() -> None:
     @dsl.pipeline(name="secrets")
     def secrets(unused: int, api_key: str = "abc") -> None:

@@ -41,12 +41,11 @@ _STYLE = """
 .wg-loop > .wg-mark { fill: #7c3aed; }
 .wg-edge path { fill: none; stroke: #8492a6; stroke-width: 1.5; }
 .wg-edge .wg-tip { fill: #8492a6; stroke: none; }
-.wg-edge .wg-near { stroke: transparent; stroke-width: 10; }
 .wg-artifact path { stroke: #3b82f6; }
 .wg-artifact .wg-tip { fill: #3b82f6; }
 .wg-order path, .wg-exit path { stroke-dasharray: 4 4; }
-.wg-edge:hover path { stroke-width: 3; }
-.wg-edge:hover .wg-near, .wg-edge .wg-near { stroke-width: 10; stroke-dasharray: none; stroke: transparent; }
+.wg-edge .wg-near { stroke: transparent; stroke-width: 10; stroke-dasharray: none; }
+.wg-edge:hover path:not(.wg-near) { stroke-width: 3; }
 .wg-SUCCEEDED > .wg-box, .wg-SUCCEEDED > .wg-group { stroke: #16a34a; stroke-width: 2; }
 .wg-SUCCEEDED > .wg-mark { fill: #16a34a; }
 .wg-CACHED > .wg-box, .wg-CACHED > .wg-group { stroke: #0891b2; stroke-width: 2; }

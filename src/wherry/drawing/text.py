@@ -17,7 +17,7 @@ from wherry.drawing.layout import Box, Frame, layout
 from wherry.drawing.model import TITLES, Node
 from wherry.drawing.tree import as_tree, printable
 
-_MOST_WIDTH = 41
+_MOST_WIDTH, _MOST_NOTE = 41, 61
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
 _CHARS = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"  # by the sum of the directions that meet
 
@@ -46,8 +46,8 @@ class _Cells:
     def frame(self, node: Node) -> Frame:
         if node.kind == "pipeline":
             return Frame(0, 2, 0, 0, 1)
-        least = max(cells(_title(node)), min(cells(node.note), _MOST_WIDTH)) // 2 * 2 + 5
-        return Frame(2, 3 if node.note else 2, 2, 1, min(_MOST_WIDTH + 4, least))
+        least = max(cells(_title(node)), cells(node.note)) // 2 * 2 + 5
+        return Frame(2, 3 if node.note else 2, 2, 1, min(_MOST_NOTE, least))
 
     def spacing(self, depth: int) -> Spacing:
         row_width = max(self._width - 4 * depth, 1)

@@ -135,7 +135,7 @@ def _resources(asked: Resources) -> dict[str, str]:
             found[name] = _shown(text) or f"{number:g}{unit}"
     accelerator = asked.accelerator
     if accelerator is not None:
-        kind = accelerator.resource_type or accelerator.type
+        kind = accelerator.resource_type or accelerator.type or "accelerator"
         count = accelerator.resource_count or str(accelerator.count)
         found[_shown(kind)] = _shown(count)
     return found
