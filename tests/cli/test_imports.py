@@ -31,6 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "retry latest": set(),
     "rm latest": set(),
     "prune --keep 1": set(),
+    "get pods": set(),
+    "apply -f hello.yaml": {"yaml"},
     "status": set(),
     "down": set(),
     "doctor": {"asyncio", "logging", "msgspec", "sqlite3", "ssl", "subprocess", "uv"},  # asks the node agent's own code

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from wherry import home as homes
 from wherry.client import launch
 from wherry.client.patience import Patience
-from wherry.client.wire import Channel, Connect, Disconnected, NotThere, Reply, lines, readable, unix
+from wherry.client.wire import NO_HEADERS, Channel, Connect, Disconnected, NotThere, Reply, lines, readable, unix
 from wherry.errors import UsageError, WherryError
 from wherry.seams import SystemClock, SystemIds
 
@@ -25,6 +25,14 @@ ANSWER_LIMIT_S = 120.0  # checking and storing the largest pipeline we take is a
 
 class RunNotFound(UsageError):
     """No run has that id."""
+
+
+class ObjectRefused(WherryError):
+    """The Kubernetes API has refused a request; `reason` is its Status' (NotFound, Invalid, ...)."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class ServerStopped(WherryError):
@@ -202,6 +210,18 @@ class Client:
             self._decoded(reply)
         return digest
 
+    def kubernetes(
+        self, method: str, path: str, value: object = None, *, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Any:
+        """A request to the server's Kubernetes API, and its answer.  Raises `ObjectRefused` with the Status."""
+        again = method in ("GET", "PUT", "PATCH")
+        reply = self._sent(method, path, value, again=again, headers=headers)
+        body: dict[str, Any] = json.loads(reply.read(ANSWER_LIMIT_S) or b"{}")
+        if reply.status >= 400:
+            message = str(body.get("message") or f"the server answered HTTP {reply.status}")
+            raise ObjectRefused(message, reason=str(body.get("reason") or ""))
+        return body
+
     # --- requests -------------------------------------------------------------------------------------------------
 
     def _submission(
@@ -225,12 +245,23 @@ class Client:
             self._refused(reply)
         return reply
 
-    def _sent(self, method: str, path: str, value: object = None, *, fresh: bool = False, again: bool = True) -> Reply:
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        value: object = None,
+        *,
+        fresh: bool = False,
+        again: bool = True,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Reply:
         body = value if isinstance(value, bytes) or value is None else _encoded(value)
         self._ready()
         while True:
             try:
-                reply = self._channel.request(method, path, body, timeout_s=ANSWER_LIMIT_S, fresh=fresh)
+                reply = self._channel.request(
+                    method, path, body, timeout_s=ANSWER_LIMIT_S, fresh=fresh, headers=headers
+                )
             except NotThere as error:
                 if not self._own:
                     raise

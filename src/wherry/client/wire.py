@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from wherry.errors import WherryError
 
 Connect = Callable[[], socket.socket]
+NO_HEADERS: Mapping[str, str] = {}
 HEAD_LIMIT = 64 * 1024  # bytes; nothing our servers send comes near
 
 
@@ -195,18 +196,25 @@ class Channel:
         self._last: Reply | None = None
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, *, timeout_s: float | None = None, fresh: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        timeout_s: float | None = None,
+        fresh: bool = False,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Reply:
         """Sends a request and returns when the head of its response is there.
 
         `fresh` gives the response a connection of its own, for streams.  Raises `NotThere`, `Disconnected`.
         """
         if fresh:
-            return self._exchange(self._connect(), method, path, body, timeout_s, alone=True)
+            return self._exchange(self._connect(), method, path, body, timeout_s, headers, alone=True)
         kept = self._kept()
         if kept is not None:
             try:
-                self._last = self._exchange(kept, method, path, body, timeout_s)
+                self._last = self._exchange(kept, method, path, body, timeout_s, headers)
             except Disconnected:
                 self.close()
                 if method != "GET" and method != "HEAD":
@@ -214,7 +222,7 @@ class Channel:
             else:
                 return self._last
         self._socket, self._owner = self._connect(), os.getpid()
-        self._last = self._exchange(self._socket, method, path, body, timeout_s)
+        self._last = self._exchange(self._socket, method, path, body, timeout_s, headers)
         return self._last
 
     def close(self) -> None:
@@ -240,12 +248,15 @@ class Channel:
         path: str,
         body: bytes | None,
         timeout_s: float | None,
+        headers: Mapping[str, str],
         *,
         alone: bool = False,
     ) -> Reply:
         head = f"{method} {path} HTTP/1.1\r\nhost: wherry\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if body is not None:
-            head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            kind = "" if "content-type" in headers else "content-type: application/json\r\n"
+            head += f"{kind}content-length: {len(body)}\r\n"
         parser = Parser(bodiless=method == "HEAD")
         try:
             channel.settimeout(timeout_s)
