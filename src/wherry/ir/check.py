@@ -21,7 +21,8 @@ MAX_TASKS = 200_000  # tasks after unfolding nested DAGs; iterations of loops do
 
 _PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 _TASK_NAME = re.compile(r"[^/\[\]\x00-\x1f\x7f]{1,253}")
-_DURATION = re.compile(r"[0-9]+(\.[0-9]+)?s")
+_DURATION = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?s")
+_LONGEST_S = 315_576_000_000  # protobuf's: ten thousand years
 
 
 def check(spec: PipelineSpec) -> None:
@@ -156,13 +157,15 @@ class _Dag:
             raise IRError(f"{path}.artifactIterator.items.inputArtifact: the task has no input {name!r}")
         if task.retry_policy:
             policy = task.retry_policy
+            if policy.backoff_factor < 0:
+                raise IRError(f"{path}.retryPolicy.backoffFactor: must not be negative")
             if policy.max_retry_count < 0:
                 raise IRError(f"{path}.retryPolicy.maxRetryCount: must not be negative")
             for field, text in (
                 ("backoffDuration", policy.backoff_duration),
                 ("backoffMaxDuration", policy.backoff_max_duration),
             ):
-                if not _DURATION.fullmatch(text):
+                if not _DURATION.fullmatch(text) or float(text[:-1]) > _LONGEST_S:
                     raise IRError(f"{path}.retryPolicy.{field}: {text!r} is not a duration like 30s")
 
     def _check_outputs(self) -> None:
