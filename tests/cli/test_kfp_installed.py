@@ -64,6 +64,10 @@ def test_a_flow_of_the_real_kfp_compiles_and_runs(with_kfp: Wherry, tmp_path: Pa
     compiled = with_kfp("-m", "wherry.cli", "compile", "flow.py", "-o", "out.yaml")
     assert compiled.returncode == 0, compiled.stderr
     assert "sdkVersion: kfp-2.17.0" in (tmp_path / "out.yaml").read_text()
+    words = ["compile", "--py", "flow.py", "--function", "add", "--pipeline-parameters", '{"b": 7}', "-o", "add.yaml"]
+    component = with_kfp("-m", "wherry.cli", *words)
+    assert component.returncode == 0, component.stderr
+    assert "#    b: int [Default: 7.0]" in (tmp_path / "add.yaml").read_text()
     done = with_kfp("-m", "wherry.cli", "run", "flow.py", "-p", "x=3", "--json")
     assert done.returncode == 0, done.stderr
     last = json.loads(done.stdout.splitlines()[-1])
