@@ -40,6 +40,10 @@ CASES = [
     ("foo*bar", "fooxbar", True),
     ("foo*bar", "foo/bar", False),
     ("a.b", "axb", False),
+    ("[+--]", ",", True),
+    ("[--a]", "0", True),
+    ("[!--a]", "0", False),
+    ("[?--]", "a", False),
 ]
 
 

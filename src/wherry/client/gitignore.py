@@ -88,6 +88,8 @@ def _translated(pattern: str) -> str:
         elif char == "[" and (end := _class_end(pattern, at)) > 0:
             inner = re.sub(r"([\\\[&~|])", r"\\\1", pattern[at + 1 : end])
             inner = "^" + inner[1:] if inner.startswith("!") else inner
+            inner = re.sub(r"^(\^?)--", r"\1\\--", inner)  # two of them are a set difference to `re`: one is a range
+            inner = re.sub(r"(?<=[^\\^])--", r"-\\-", inner)
             out.append(f"(?!/)[{inner}]")
             at = end + 1
         else:
