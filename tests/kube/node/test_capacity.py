@@ -23,6 +23,9 @@ def test_requests_of_a_pod_are_the_sum_or_the_largest_init_container():
     assert requests(pod_of(containers=mains)) == (("cpu", Fraction(3, 4)), ("memory", Fraction(1 << 20)))
     inits = [container("i", cpu="2"), container("j", cpu="1")]
     assert requests(pod_of(containers=mains, initContainers=inits))[0] == ("cpu", Fraction(2))
+    inits[0]["restartPolicy"] = "Always"
+    assert requests(pod_of(containers=mains, initContainers=inits))[0] == ("cpu", Fraction(3)), "beside the sidecar"
+    assert requests(pod_of(containers=mains, initContainers=inits[:1]))[0] == ("cpu", Fraction(11, 4))
     assert requests(pod_of(command=["true"])) == ()
 
 

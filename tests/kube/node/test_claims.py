@@ -70,6 +70,23 @@ def test_what_a_pod_writes_the_next_one_reads_until_the_claim_goes(on_node):
 
 
 @root_only
+def test_what_is_read_only_cannot_be_written(on_node):
+    async def body(node):
+        await node.kube.create(claim())
+        asked = using()
+        asked["volumes"][0]["persistentVolumeClaim"]["readOnly"] = True
+        data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default"}}
+        await node.kube.create({**data, "data": {"key": "value"}})
+        asked["volumes"].append({"name": "c", "configMap": {"name": "c"}})
+        asked["volumeMounts"].append({"name": "c", "mountPath": "/wherry-conf"})
+        script = "for f in /wherry-disk/x /wherry-conf/key; do : > $f || echo refused; done 2>/dev/null"
+        await node.run(command=["bash", "-c", f"{script}; cat /wherry-conf/key"], **asked)
+        return await node.log()
+
+    assert on_node(body) == "refused\nrefused\nvalue"
+
+
+@root_only
 def test_a_claim_stays_while_a_pod_uses_it(on_node):
     async def body(node):
         await node.kube.create(claim())

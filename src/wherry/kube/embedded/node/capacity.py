@@ -70,16 +70,30 @@ def _gpus() -> tuple[str, ...]:
 
 
 def requests(pod: Object) -> Requests:
-    """What the pod asks for: the sum of its containers, or its largest init container where that is more."""
+    """What the pod asks for: the sum of its containers and sidecars, or what an init container asks for on top of the
+    sidecars before it, where that is more (sidecar containers in the Kubernetes documentation)."""
     spec = pod["spec"]
     total: dict[str, Fraction] = {}
     for container in spec["containers"]:
         for name, quantity in _asked(container).items():
             total[name] = total.get(name, Fraction(0)) + parse(quantity)
-    for container in spec.get("initContainers", ()):
-        for name, quantity in _asked(container).items():
-            total[name] = max(total.get(name, Fraction(0)), parse(quantity))
+    inits: list[Mapping[str, Any]] = spec.get("initContainers") or []
+    if inits:
+        _add_inits(total, inits)
     return tuple(sorted((name, amount) for name, amount in total.items() if amount)) if total else ()
+
+
+def _add_inits(total: dict[str, Fraction], inits: list[Mapping[str, Any]]) -> None:
+    sidecars: dict[str, Fraction] = {}
+    peak: dict[str, Fraction] = {}
+    for container in inits:
+        for name, quantity in _asked(container).items():
+            amount = sidecars.get(name, Fraction(0)) + parse(quantity)
+            peak[name] = max(peak.get(name, Fraction(0)), amount)
+            if container.get("restartPolicy") == "Always":
+                sidecars[name] = amount
+    for name, amount in peak.items():
+        total[name] = max(total.get(name, Fraction(0)) + sidecars.get(name, Fraction(0)), amount)
 
 
 def _asked(container: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -58,7 +58,7 @@ def request(
     folder: Folder,
     interpreter: Interpreter,
     sources: Sources,
-    volume_paths: Mapping[str, str],
+    volume_paths: Mapping[str, volumes.Volume],
     gpus: tuple[str, ...] | None,
     groups: list[str],
     place: Place,

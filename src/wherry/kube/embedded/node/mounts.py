@@ -13,6 +13,8 @@ from typing import Any
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
+# As `statvfs` tells them, and as `mount` takes them: nosuid, nodev, noexec, noatime, nodiratime, relatime.
+_KEPT = ((2, 2), (4, 4), (8, 8), (1024, 1024), (2048, 2048), (4096, 1 << 21))
 _libc: Any = ctypes.CDLL(None, use_errno=True)
 
 
@@ -32,7 +34,7 @@ def mount(mounts: list[tuple[str, str, bool]], folder: str) -> None:
         _make(place, os.path.isdir(source))
         _mount(source, place, None, _MS_BIND | _MS_REC)
         if read_only:
-            _mount(None, place, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY)
+            _mount(None, place, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _kept_flags(place))
     if root:
         os.chroot(root)
 
@@ -52,6 +54,12 @@ def _private_namespace() -> None:
             with open("/proc/self/" + name, "w") as file:
                 file.write(text)
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
+
+
+def _kept_flags(place: str) -> int:
+    """The flags that a mount has from where it comes from: in a user namespace they cannot be taken away."""
+    has = os.statvfs(place).f_flag
+    return sum(flag for known, flag in _KEPT if has & known)
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

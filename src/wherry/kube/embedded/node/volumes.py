@@ -11,35 +11,53 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wherry.kube.embedded.claims import own_volume
-from wherry.kube.embedded.node.containers import ConfigError, Place, Sources, containers, data_of, field, resource_field
+from wherry.kube.embedded.node.containers import (
+    ConfigError,
+    Place,
+    Sources,
+    containers,
+    data_of,
+    field,
+    mapping,
+    resource_field,
+)
 from wherry.kube.protocol import Object
 from wherry.kube.resources import CONFIGMAPS, PERSISTENTVOLUMECLAIMS, SECRETS
 
 Mount = tuple[str, str, bool]
+_READ_ONLY = frozenset({"configMap", "secret", "downwardAPI", "projected"})  # as Kubernetes mounts them
 Fact = Mapping[str, Any]
 
 
-def make(pod: Object, folder: str, sources: Sources, place: Place) -> dict[str, str]:
+class Volume(NamedTuple):
+    """Where a volume lies, and whether no container may write to it."""
+
+    path: str
+    read_only: bool = False
+
+
+def make(pod: Object, folder: str, sources: Sources, place: Place) -> dict[str, Volume]:
     """The folder or file of each volume by name, made under `folder`.  Raises ConfigError, OSError."""
-    found: dict[str, str] = {}
+    found: dict[str, Volume] = {}
     for volume in pod["spec"].get("volumes") or ():
         kind = next((key for key in volume if key != "name"), "emptyDir")
         maker = _MAKERS.get(kind)
         if maker is None:
             raise ConfigError(f'volume "{volume["name"]}": {kind} volumes are not available on this node')
-        path = f"{folder}/volumes/{volume['name']}"
-        found[volume["name"]] = maker(volume.get(kind) or {}, path, pod, sources, place)
+        path, source = f"{folder}/volumes/{volume['name']}", mapping(volume.get(kind))
+        read_only = kind in _READ_ONLY or bool(source.get("readOnly"))
+        found[volume["name"]] = Volume(maker(source, path, pod, sources, place), read_only)
     return found
 
 
-def mounts(container: Fact, volumes: Mapping[str, str]) -> list[Mount]:
+def mounts(container: Fact, volumes: Mapping[str, Volume]) -> list[Mount]:
     """(source, mount path, read only) of the container's mounts.  Raises ConfigError for a subPath that escapes."""
     found: list[Mount] = []
     for mount in container.get("volumeMounts") or ():
-        source = volumes[mount["name"]]
+        source, read_only = volumes[mount["name"]]
         sub_path = mount.get("subPath") or ""
         if sub_path:
             inner = os.path.realpath(os.path.join(source, sub_path))
@@ -48,7 +66,7 @@ def mounts(container: Fact, volumes: Mapping[str, str]) -> list[Mount]:
             if not os.path.lexists(inner):
                 os.makedirs(inner)
             source = inner
-        found.append((source, mount["mountPath"], bool(mount.get("readOnly"))))
+        found.append((source, mount["mountPath"], read_only or bool(mount.get("readOnly"))))
     return found
 
 
