@@ -88,6 +88,13 @@ def test_embedded_inputs_are_no_part_of_the_interface() -> None:
     assert list(embedded.inputs) == ["n"]
 
 
+@pytest.mark.parametrize("option", ["packages_to_install", "pip_index_urls", "pip_trusted_hosts"])
+@pytest.mark.parametrize("value", ["pandas", [1], {"a": 1}])
+def test_a_text_is_no_list_of_packages(option: str, value: object) -> None:
+    with pytest.raises(TypeError, match=rf"{option} must be a list of texts\. Got: .*\(test_components\.py:"):
+        dsl.component(lambda: None, **{option: value})
+
+
 def test_an_output_component_file_is_written(tmp_path) -> None:
     @dsl.component(output_component_file=str(tmp_path / "c.yaml"))
     def written(n: int) -> int:

@@ -61,7 +61,18 @@ def install_command(
     trusted_hosts: Sequence[str] | None,
     use_venv: bool,
 ) -> list[str]:
-    """The command that installs packages and goes on with the one after it; empty when there is nothing to install."""
+    """The command that installs packages and goes on with the one after it; empty when there is nothing to install.
+
+    Raises TypeError for lists that are none, a text above all: its letters would be installed.
+    """
+    lists: dict[str, Any] = {
+        "packages_to_install": packages,
+        "pip_index_urls": index_urls,
+        "pip_trusted_hosts": trusted_hosts or (),
+    }
+    for name, given in lists.items():
+        if type(given) not in (list, tuple) or any(type(one) is not str for one in given):
+            raise TypeError(at(f"{name} must be a list of texts. Got: {given!r}."))
     install_kfp = with_kfp and not any(package.startswith("kfp") for package in packages)
     options = _index_options(index_urls, trusted_hosts)
     parts: list[str] = []

@@ -356,12 +356,6 @@ def refuse_additional_builtin():
         pass
 
 
-def refuse_packages_that_are_numbers():
-    @dsl.component(packages_to_install=[1])
-    def component():
-        pass
-
-
 def refuse_importer_uri_list():
     @dsl.pipeline
     def p():
