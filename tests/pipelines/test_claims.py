@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -230,3 +232,43 @@ def test_the_workspace_of_a_pipeline_without_one_is_missed_by_name(lab: Any, go:
     view = go(lambda: lab.run(shared(None)))
     assert view["state"] == "FAILED"
     assert "uses the workspace, but the pipeline has none" in view["tasks"]["write"]["error"]["message"]
+
+
+def test_a_server_that_dies_anywhere_makes_one_claim(
+    make_lab: Any, crashed: type[BaseException], disk: Any, tmp_path: Path
+) -> None:
+    async def live(lab: Any, at: int) -> bool:
+        deaths: list[str] = []
+        run_id = lab.ids.uuid()
+
+        def die(number: int, name: str) -> None:
+            if not deaths and number == at:
+                deaths.append(name)
+                raise crashed
+
+        lab.faults.after = die
+        async with lab.node:
+            for _ in range(2):
+                try:
+                    async with lab.pipelines() as pipelines:
+                        await pipelines.submit(disk(pvc_name_suffix="-d"), arguments={}, run_id=run_id)
+                        view = await lab.finish(pipelines, run_id)
+                        assert view["state"] == "SUCCEEDED"
+                except* crashed:
+                    pass
+        assert len(await claims(lab)) == 1
+        return bool(deaths)
+
+    async def main() -> None:
+        reached, at = True, 1
+        while reached:
+            (tmp_path / str(at)).mkdir()
+            lab = make_lab(tmp_path / str(at))
+            try:
+                reached = await live(lab, at)
+            finally:
+                lab.db.close()
+            at += 1
+        assert at > 12
+
+    asyncio.run(main())
