@@ -32,6 +32,15 @@ def say(text: str = "x", table: dict = {}):
     print(text)
 
 
+class Text(dsl.Artifact):
+    schema_title = "google.Text"
+
+
+@dsl.component
+def own(text: dsl.Output[Text]):
+    pass
+
+
 @dsl.pipeline(name="inner-sum")
 def inner(x: int) -> int:
     return add(a=x).output
@@ -49,6 +58,7 @@ MANIFEST = "--kubernetes-manifest-format"
 CASES = {
     "alone": ["--function", "total"],
     "inner": ["--function", "inner"],
+    "artifact of its own": ["--function", "own"],
     "component": ["--function", "say"],
     "parameters": ["--function", "total", "--pipeline-parameters", '{"x": 5, "y": 1, "names": [], "flag": false}'],
     "component parameters": ["--function", "say", "--pipeline-parameters", '{"text": null, "table": {"a": 1}}'],

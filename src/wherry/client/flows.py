@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 from wherry import dsl
 from wherry.client import kfp_objects
 from wherry.client.kfp_names import started, supplied
+from wherry.dsl.custom_artifacts import IMPORT_NAME
 from wherry.errors import UsageError, WherryError
 from wherry.ir.limits import MAX_BYTES
 from wherry.settings import suggestion
@@ -98,6 +99,7 @@ def run_file(path: str) -> ModuleType:
     sys.path.insert(0, os.path.dirname(full))
     module = ModuleType(MODULE)
     module.__file__ = full
+    vars(module)[IMPORT_NAME] = os.path.splitext(os.path.basename(full))[0]
     sys.modules[MODULE] = module
     started.runs.clear()
     try:

@@ -6,6 +6,8 @@ Called by `wherry.dsl.python_component`.  A class is imported by the name that t
 
 from __future__ import annotations
 
+import sys
+
 from wherry.compiler.places import at
 from wherry.dsl.signature import MISSING, parameters_of, returned_annotation
 from wherry.dsl.source import function_source
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Callable
     from typing import Any
+
+IMPORT_NAME = "__import_name__"
+"""An attribute of a module that was loaded under another name than the one it is imported by."""
 
 
 def import_lines(func: Callable[..., Any]) -> list[str]:
@@ -105,7 +110,8 @@ def import_line(symbol: str, cls: type) -> str:
 
     Raises TypeError when the class is known by another name there than where it is defined.
     """
-    qualified = f"{cls.__module__}.{cls.__qualname__}".split(".")
+    module: str = getattr(sys.modules.get(cls.__module__), IMPORT_NAME, cls.__module__)
+    qualified = f"{module}.{cls.__qualname__}".split(".")
     if symbol not in qualified:
         raise TypeError(
             at(
