@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import combinations, pairwise
 from xml.etree import ElementTree
@@ -154,3 +155,12 @@ def test_states_colour_the_tasks_that_they_name() -> None:
     drawn = ElementTree.fromstring(as_svg(of_edges(3, [(0, 1)]), states={"t0": "FAILED", "t1": "nonsense"}))
     css = [element.get("class") for element in drawn.iter() if element.get("data-path")]
     assert css == ["wg-node wg-task wg-FAILED", "wg-node wg-task", "wg-node wg-task"]
+
+
+def test_an_edge_is_one_path_from_box_to_box() -> None:
+    drawn = ElementTree.fromstring(as_svg(of_edges(4, [(0, 1), (1, 2), (0, 2), (2, 3)])))
+    edges = [element for element in drawn.iter() if element.get("class", "").startswith("wg-edge")]
+    paths = [edge[1].get("d", "") for edge in edges]
+    assert [path.count("M") for path in paths] == [1] * 4
+    assert [path.count("C") for path in paths] == [1, 1, 2, 0]  # round the box between, and straight to the last
+    assert re.fullmatch(r"M\d+ \d+V\d+", paths[3])

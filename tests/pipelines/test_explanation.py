@@ -9,6 +9,7 @@ import pytest
 
 from wherry import dsl, ir
 from wherry.client import flows
+from wherry.errors import WherryError
 from wherry.ir.reader import Document
 from wherry.pipelines.explanation import Explanation, explain, summary
 
@@ -185,3 +186,14 @@ def test_what_the_platform_document_asks_for(conformance: Path, file: str, needs
     assert {name: getattr(first, name) for name in needs} == needs
     if not needs:
         assert "volume-stays" in codes(explanation)
+
+
+def test_every_document_of_the_conformance_folder_is_explained(conformance: Path) -> None:
+    for path in sorted((conformance / "kfp-ir").glob("*.yaml")):
+        try:
+            document = ir.from_builtins(flows.load(str(path)).document)
+        except WherryError:
+            continue  # refused, as other tests require
+        explanation, nodes = explain(document)
+        assert [task.path for task in explanation.tasks] == [node.path for node in nodes.walk() if node.path]
+        assert all(line for task in explanation.tasks if task.needs for line in task.needs.lines())

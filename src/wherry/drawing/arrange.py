@@ -226,10 +226,12 @@ def _place(rows: list[list[_Item]], spacing: Spacing) -> None:
             weights: list[float] = []
             for item in row:
                 neighbours = item.above if down else item.below
-                if neighbours:
-                    centre = sum(each.centre for each in neighbours) / len(neighbours)
+                line = [each for each in neighbours if each.box < 0] if item.box < 0 else []
+                if neighbours:  # a long edge is to be straight, wherever it comes from and boxes branch off
+                    nearest = line or neighbours
+                    centre = sum(each.centre for each in nearest) / len(nearest)
                     wanted.append(centre - item.width / 2)
-                    weights.append(4.0 if item.box < 0 else 1.0)
+                    weights.append(100.0 if line else 0.5 if item.box < 0 else 1.0)
                 else:
                     wanted.append(item.left)
                     weights.append(0.05)

@@ -111,7 +111,7 @@ class _Pixels:
     """Sizes in pixels."""
 
     def leaf(self, node: Node) -> tuple[int, int]:
-        wanted = max(advance(node.title, _NAME_PX), advance(node.note, _NOTE_PX)) + 32
+        wanted = max(advance(node.title, _NAME_PX), advance(node.note, _NOTE_PX)) + 38
         return max(_LEAST_WIDTH, min(_MOST_WIDTH, _even(wanted))), 46 if node.note else 34
 
     def frame(self, node: Node) -> Frame:
@@ -123,7 +123,7 @@ class _Pixels:
         return Frame(18, _HEADER + 10 if node.note else _HEADER - 4, 18, 18, min(_MOST_WIDTH + 100, _even(wanted)))
 
     def spacing(self, depth: int) -> Spacing:
-        return Spacing(box_gap=28, line_gap=18, line_width=6, row_width=max(2400 - 400 * depth, 900), channel=_channel)
+        return Spacing(box_gap=28, line_gap=18, line_width=6, row_width=max(1800 - 200 * depth, 800), channel=_channel)
 
 
 def _even(width: float) -> int:
@@ -206,17 +206,18 @@ def _edge(line: Line, group: Node) -> str:
 
 def _path(stretches: Sequence[Stretch]) -> str:
     """Straight down along each piece, and a curve from piece to piece."""
-    x, top, bottom = stretches[0]
-    steps = [f"M{x} {top}"] + ([f"V{bottom}"] if bottom > top else [])
+    x, reached, bottom = stretches[0]
+    steps = [f"M{x} {reached}"]
     last = len(stretches) - 1
     for at, (right, upper, lower) in enumerate(stretches[1:], 1):
         end = upper - 6 if at == last else upper  # under the tip
-        middle = (bottom + end) // 2
-        steps.append(f"V{end}" if right == x else f"C{x} {middle} {right} {middle} {right} {end}")
-        if lower > upper:
-            steps.append(f"V{lower}")
-        x, bottom = right, lower
-    return "".join(steps)
+        if right != x:
+            middle = (bottom + end) // 2
+            steps += [f"V{bottom}"] if bottom > reached else []
+            steps.append(f"C{x} {middle} {right} {middle} {right} {end}")
+            reached = end
+        x, bottom = right, end if at == last else lower
+    return "".join([*steps, f"V{bottom}"] if bottom > reached else steps)
 
 
 def _text(css: str, x: int, y: int, text: str, room: int, size_px: float) -> str:
