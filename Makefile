@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export WHERRY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help setup demo test lint format bench soak clean
+.PHONY: help setup demo test fuzz lint format bench soak clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -28,6 +28,10 @@ demo: setup  ## digits: train, pick, evaluate, export; the second time everythin
 
 test: setup  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+fuzz: export WHERRY_FUZZ ?= 10000
+fuzz: setup  ## 10,000 documents and 1,000 flows made wrong; each is taken or refused
+	$(BIN)/python -m pytest tests/ir/test_fuzz.py tests/compiler/test_fuzz_sources.py
 
 lint: setup  ## style, types, layers, sizes
 	$(BIN)/ruff check .
