@@ -144,8 +144,9 @@ def supplied() -> Generator[None]:
     finally:
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)
-        for name in [name for name, module in sys.modules.items() if isinstance(module, _View)]:
-            del sys.modules[name]
+        for name, module in sys.modules.copy().items():  # a copy: other threads may import meanwhile
+            if isinstance(module, _View):
+                del sys.modules[name]
 
 
 def _is_installed(finder: _Finder) -> bool:
