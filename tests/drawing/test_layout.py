@@ -139,6 +139,11 @@ def test_what_is_wider_than_the_terminal_is_a_tree() -> None:
     assert as_text(pipeline, width=30) == ["pipeline p", f"├─ {'x' * 26}…", f"└─ b  after {'x' * 17}…"]
 
 
+def test_more_edges_than_anybody_can_follow_are_a_tree() -> None:
+    pairs = [(a, b) for a in range(80) for b in range(80, 160)]
+    assert as_text(of_edges(160, pairs), width=80)[1] == "├─ t0"
+
+
 @pytest.mark.parametrize("shape", ["chain", "fan", "ladder"])
 def test_a_thousand_tasks_are_drawn_in_a_moment(shape: str) -> None:
     pairs = {

@@ -18,13 +18,14 @@ from wherry.drawing.model import TITLES, Node
 from wherry.drawing.tree import as_tree, printable
 
 _MOST_WIDTH, _MOST_NOTE = 41, 61
+_MOST_EDGES = 5000  # of one group; nobody could follow them
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
 _CHARS = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"  # by the sum of the directions that meet
 
 
 def as_text(pipeline: Node, *, width: int) -> list[str]:
     """The lines of the drawing, none wider than `width` characters (a tree's lines are cut there)."""
-    if len(pipeline.nodes):
+    if pipeline.nodes and all(len(node.edges) <= _MOST_EDGES for node in pipeline.walk()):
         drawn = layout(pipeline, _Cells(width))
         if drawn.width <= width and drawn.complete:
             canvas = _Canvas()
