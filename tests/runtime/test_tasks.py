@@ -215,16 +215,19 @@ def test_real_kfp_is_asked_for_when_more_than_dsl_is_used(workshop: Workshop, mi
 def test_real_kfp_takes_over_when_it_is_installed(workshop: Workshop) -> None:
     site = workshop.folder / "site"
     (site / "kfp" / "dsl").mkdir(parents=True)
-    (site / "kfp" / "__init__.py").write_text("from kfp import dsl\nfrom kfp.client import Client\nreal = True\n")
+    (site / "kfp" / "__init__.py").write_text(
+        "import os\nfrom kfp import dsl\nfrom kfp.client import Client\nreal = '_KFP_RUNTIME' not in os.environ\n"
+    )
     (site / "kfp" / "client.py").write_text("class Client:\n    pass\n")
     (site / "kfp" / "compiler.py").write_text("from kfp import dsl\nmarker = dsl.marker\n")
     (site / "kfp" / "dsl" / "__init__.py").write_text("marker = 'the real dsl'\n")
     task = workshop.function(
         """
         def f(out: Output[Dataset]) -> str:
-            import sys
+            import os, sys
             sys.path.insert(0, SITE)
             import kfp.compiler
+            assert os.environ["_KFP_RUNTIME"] == "true"
             from kfp import compiler
             from kfp.client import Client
             assert kfp.Client is Client and kfp.real and compiler is kfp.compiler

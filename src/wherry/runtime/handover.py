@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_RUNTIME_VARIABLE = "_KFP_RUNTIME"
+
+
 class _Loaded:
     """A loader for a module that is in `sys.modules` already."""
 
@@ -92,4 +95,9 @@ def _hand_over(wanted: str) -> None:
         del sys.modules[name]
     module = importlib.util.module_from_spec(spec)
     sys.modules["kfp"] = module
-    spec.loader.exec_module(module)
+    inside = os.environ.pop(_RUNTIME_VARIABLE, None)  # with it, kfp 2.17 leaves out parts that its others need
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        if inside is not None:
+            os.environ[_RUNTIME_VARIABLE] = inside
