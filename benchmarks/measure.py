@@ -76,7 +76,7 @@ def run(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd
     if done.returncode:
         said = (done.stdout + b"\n" + done.stderr).decode(errors="replace")[-3000:]
         raise CommandFailed(f"{' '.join(map(str, argv))} exited with {done.returncode}:\n{said}")
-    return done.stdout.decode(errors="replace")
+    return done.stdout.decode()
 
 
 def timed(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> float:
