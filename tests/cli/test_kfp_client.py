@@ -46,7 +46,7 @@ end = made.wait_for_run_completion(timeout=60)
 say(end.state, end.display_name, end.run_id == made.run_id, end.finished_at >= end.created_at, end.error)
 say(client.get_run(made.run_id).state, [one.run_id == made.run_id for one in client.list_runs(page_size=1).runs])
 Compiler().compile(total, "total.yaml")
-again = client.create_run_from_pipeline_package("total.yaml", {"x": 3}).wait_for_run_completion()
+again = client.create_run_from_pipeline_package("total.yaml", {"x": 3}, "again").wait_for_run_completion()
 say(again.state, again.display_name)
 failed = client.create_run_from_pipeline_func(wrong).wait_for_run_completion(60)
 say(failed.state, failed.error["message"])
@@ -54,7 +54,7 @@ client.delete_run(failed.run_id)
 """
     told = lines(shared, script)
     assert told[:2] == [["SUCCEEDED", "mine", True, True, None], ["SUCCEEDED", [True]]]
-    assert told[2][0] == "SUCCEEDED"
+    assert told[2] == ["SUCCEEDED", "again"]
     assert told[3][0] == "FAILED"
     assert "wrong" in str(told[3][1])
     assert shared.run("run", "script.py:wrong", "--json").code == 1

@@ -46,7 +46,7 @@ def run(
     client.prepare()
     flow = flows.load(pipeline) if isinstance(pipeline, str) else flows.of_object(pipeline)
     values = argument_values.checked(flow, arguments or {})
-    project = project_at(_folder(pipeline))
+    project = project_at(folder_of(pipeline))
     wishes = Wishes(cache=cache, keep_going=keep_going, parallelism=parallelism, on=on)
     return Run(client, client.submit(flow.document, values, name=name, options=options(client, project, wishes)))
 
@@ -185,7 +185,7 @@ def _row(task: Mapping[str, Any], now: float) -> str:
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
-def _folder(pipeline: Any) -> str:
+def folder_of(pipeline: Any) -> str:
     """Where the search for `wherry.toml` begins: the flow's own folder, else the current one."""
     if isinstance(pipeline, str):
         return os.path.dirname(os.path.abspath(pipeline))

@@ -7,7 +7,6 @@ silently dropped.
 from __future__ import annotations
 
 import datetime
-import os
 import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from wherry.client import arguments as argument_values
 from wherry.client import flows
 from wherry.client.api import Client as HomeClient
 from wherry.client.kfp_names import started
-from wherry.client.runs import Run
+from wherry.client.runs import Run, folder_of
 from wherry.client.submission import Wishes, artifact_folder, options
 from wherry.client.views import FINAL_RUNS
 from wherry.dsl.source import KFP_VERSION
@@ -83,23 +82,23 @@ class Client:
         self._home = HomeClient()
 
     def create_run_from_pipeline_func(
-        self, pipeline_func: Any, arguments: Mapping[str, Any] | None = None, **settings: Any
+        self, pipeline_func: Any, arguments: Mapping[str, Any] | None = None, *settings: Any, **named: Any
     ) -> RunPipelineResult:
         """Start a run of a pipeline.  The arguments are those of `create_run_from_pipeline_package`."""
-        return self._start(flows.of_object(pipeline_func), arguments, os.getcwd(), **settings)
+        return self._start(flows.of_object(pipeline_func), arguments, folder_of(pipeline_func), *settings, **named)
 
     def create_run_from_pipeline_package(
-        self, pipeline_file: str, arguments: Mapping[str, Any] | None = None, **settings: Any
+        self, pipeline_file: str, arguments: Mapping[str, Any] | None = None, *settings: Any, **named: Any
     ) -> RunPipelineResult:
         """Start a run of a compiled pipeline.
 
-        settings: run_name, pipeline_root, enable_caching and cache_key are honoured; experiment_name, experiment_id,
-        namespace and service_account have no meaning here, and are warned of.  Raises TypeError for another one.
+        settings, named: run_name, pipeline_root, enable_caching and cache_key are honoured; experiment_name,
+        experiment_id, namespace and service_account have no meaning here, and are warned of.  Raises TypeError for
+        another one.
         """
         if not pipeline_file.endswith(flows.SUFFIXES):
             raise ValueError(f"The package_file {pipeline_file} should end with one of: {list(flows.SUFFIXES)}.")
-        folder = os.path.dirname(os.path.abspath(pipeline_file))
-        return self._start(flows.load(pipeline_file), arguments, folder, **settings)
+        return self._start(flows.load(pipeline_file), arguments, folder_of(pipeline_file), *settings, **named)
 
     def get_run(self, run_id: str) -> RunInfo:
         """One run."""
