@@ -90,6 +90,7 @@ async def parts(
                     facts=facts,
                     trouble=trouble,
                     prune_environments=prune_environments,
+                    busy=lambda: node.busy,
                     kubernetes=lambda: import_module(WIRE).make_app(kube, clock=clock, stopping=stopping),
                 )
     finally:

@@ -73,7 +73,7 @@ async def serve(
             write_record(home, [f"unix:{home.socket}"])
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(server.serve(sockets=[listener]))
-                idle = group.create_task(_stop_when_idle(settings.idle_s, activity, lambda: parts.runs.busy, stopping))
+                idle = group.create_task(_stop_when_idle(settings.idle_s, activity, parts.in_use, stopping))
                 ready()
                 _announce(home)
                 await stopping.wait()

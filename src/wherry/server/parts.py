@@ -59,7 +59,8 @@ class Parts(NamedTuple):
     """What the app is composed of.
 
     `stopping` set begins the server's end, `facts` are for `GET /v1/status`, `trouble` says what keeps all runs from
-    going on, if anything does; `kubernetes` loads the Kubernetes API when it is first asked for.
+    going on, if anything does; `kubernetes` loads the Kubernetes API when it is first asked for; `busy` says whether
+    there are pods, of whomever: a server with pods is not idle.
     """
 
     runs: Runs
@@ -71,3 +72,8 @@ class Parts(NamedTuple):
     """Deletes what was not used for so many seconds; with True it only says what would go."""
     kubernetes: Callable[[], ASGIApp] | None = None
     trouble_every_s: float = 1.0
+    busy: Callable[[], bool] = lambda: False
+
+    def in_use(self) -> bool:
+        """Whether the server has to stay."""
+        return self.runs.busy or self.busy()

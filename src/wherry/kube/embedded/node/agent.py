@@ -30,6 +30,7 @@ from wherry.kube.embedded.node.orphans import Orphans
 from wherry.kube.embedded.node.pods import LOST_MESSAGE, START_FAILED, Pod
 from wherry.kube.embedded.node.records import Attempt, Exit, Folder, parse_id
 from wherry.kube.embedded.node.statuses import NodeKube, Statuses
+from wherry.kube.embedded.node.trash import Trash
 from wherry.kube.embedded.node.upkeep import Upkeep
 from wherry.kube.embedded.node.zygotes import Home, Message, Zygotes
 from wherry.kube.errors import Gone, NotFound
@@ -37,8 +38,6 @@ from wherry.kube.events import EventRecorder
 from wherry.kube.protocol import Object
 from wherry.kube.resources import PODS
 from wherry.seams import Clock
-
-_CLEAR_AFTER_S = 0.1  # folders of pods that are gone are removed many at once
 
 ENVIRONMENT_ANNOTATION = "wherry.dev/environment"
 
@@ -104,8 +103,7 @@ class NodeAgent:
         self._closing: set[str] = set()  # attempts to be killed, of pods that are gone
         self._statuses = Statuses(kube, self._written)
         self._claims = Claims(kube, self._place.volumes, self._in_use)
-        self._trash: list[str] = []
-        self._rubbish = asyncio.Event()
+        self._trash = Trash(self._folder)
         self._admitting = False
         self._ticking = False
         self._unenforced_said = False
@@ -125,7 +123,7 @@ class NodeAgent:
             raise
         self._tasks = [
             self._group.create_task(loop)
-            for loop in (self._watch(version), self._statuses.run(), self._clear_away(), self._claims.run())
+            for loop in (self._watch(version), self._statuses.run(), self._trash.run(), self._claims.run())
         ]
         self._admit_soon()
         return self
@@ -148,6 +146,11 @@ class NodeAgent:
     def enforced(self) -> frozenset[str]:
         """The resources whose limits this machine enforces."""
         return self._limits.enforced
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are pods that are not over."""
+        return bool(self._pods)
 
     def warm(self, interpreter: Interpreter) -> None:
         """Starts an environment's zygote before the first pod asks for it."""
@@ -190,7 +193,7 @@ class NodeAgent:
                 self._zygotes.kill(id_, 0.0)
         closing = {parse_id(id_).uid for id_ in self._closing}
         for uid in self._found - there - self._pods.keys() - closing:
-            self._throw_away(uid)
+            self._trash.throw(uid)
         return listed.resource_version
 
     def _saw(self, obj: Object, *, deleted: bool = False, living: Mapping[str, Message] | None = None) -> None:
@@ -251,12 +254,12 @@ class NodeAgent:
         self._done.discard(uid)
         pod = self._pods.get(uid)
         if pod is None:
-            self._throw_away(uid)
+            self._trash.throw(uid)
             return
         pod.gone = True
         if pod.run.final:
             self._forget(pod)
-            self._throw_away(uid)
+            self._trash.throw(uid)
             return
         pod.run.stop = Stop("", "", 0.0, self._clock.time(), deleted=True)
         self._step(pod)
@@ -439,7 +442,7 @@ class NodeAgent:
             self._group.create_task(self._claims.pod_over())
         if pod.gone:
             self._forget(pod)
-            self._throw_away(pod.uid)
+            self._trash.throw(pod.uid)
         else:
             self._statuses.mark(pod)
 
@@ -474,7 +477,7 @@ class NodeAgent:
                 return
             if message.op != "started" and message.id in self._closing:
                 self._closing.discard(message.id)
-                self._throw_away(attempt.uid)
+                self._trash.throw(attempt.uid)
             return
         if message.op == "started":
             slot.started(message.pid, message.start, message.begin)
@@ -552,25 +555,6 @@ class NodeAgent:
             slot.lost(self._clock.time(), LOST_MESSAGE)
             self._upkeep.ended(id_)
             self._changed(pod)
-
-    # --- folders
-
-    def _throw_away(self, uid: str) -> None:
-        self._trash.append(uid)
-        self._rubbish.set()
-
-    async def _clear_away(self) -> None:
-        """Removes the folders of pods that are gone; no status waits for that."""
-        while True:
-            await self._rubbish.wait()
-            await asyncio.sleep(_CLEAR_AFTER_S)
-            self._rubbish.clear()
-            trash, self._trash = self._trash, []
-            await asyncio.to_thread(self._remove_all, trash)
-
-    def _remove_all(self, uids: list[str]) -> None:
-        for uid in uids:
-            Folder(self._folder, uid).remove()
 
     # --- logs
 

@@ -48,8 +48,9 @@ class Health:
 
     def began(self, pod: Pod, slot: Slot, group: asyncio.TaskGroup) -> None:
         """The attempt runs."""
-        if slot.watched:
-            self._tasks[pod.attempt(slot).id] = group.create_task(self._watch(pod, slot))
+        id_ = pod.attempt(slot).id
+        if slot.watched and id_ not in self._tasks:  # one whose zygote died is begun with twice
+            self._tasks[id_] = group.create_task(self._watch(pod, slot))
 
     def ended(self, id_: str) -> None:
         """The attempt is over, or is being stopped."""
