@@ -104,6 +104,8 @@ DOCUMENTS: dict[str, tuple[str | bytes, str]] = {
     "two pipelines": (yaml.dump_all([base(), base()]), "there are two pipeline specs"),
     "two platforms": (yaml.dump_all([base(), PLATFORM, PLATFORM]), "there are two platform specs"),
     "platform alone": (yaml.dump(PLATFORM), "there is no pipeline spec in it"),
+    "half a component.yaml": ("name: x\nimplementation: {}\n", "bad.yaml: "),
+    "an unknown field of component.yaml": ("implementation: {container: {image: a, cmd: b}}\n", "cmd"),
     "an Argo workflow": ("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {}\n", "holds no pipeline"),
     "a Pipeline object": (yaml.dump(PIPELINE), "there is no pipeline spec in it"),
     "an empty version": (yaml.dump(version()), "spec.pipelineSpec: missing"),

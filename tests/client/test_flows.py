@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wherry import ir
 from wherry.client import flows
 from wherry.errors import UsageError
 from wherry.ir.limits import MAX_BYTES
@@ -178,3 +179,15 @@ def test_a_file_with_a_colon_is_found_as_it_is(tmp_path: Path) -> None:
 def test_objects(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a pipeline"):
         flows.of_object(test_objects)
+
+
+def test_a_component_of_the_first_format_is_a_pipeline_of_one_task(tmp_path: Path) -> None:
+    path = tmp_path / "component.yaml"
+    path.write_text(
+        "name: Add one\ninputs:\n- {name: a, type: Integer}\noutputs:\n- {name: sum, type: Integer}\n"
+        "implementation:\n  container:\n    image: python:3.11\n"
+        "    command: [sh, -c, 'echo $(($0+1)) > $1', {inputValue: a}, {outputPath: sum}]\n"
+    )
+    flow = flows.load(str(path))
+    assert list(flow.spec["root"]["inputDefinitions"]["parameters"]) == ["a"]
+    assert ir.from_builtins(flow.document).pipeline.pipeline_info.name == "add-one"

@@ -25,6 +25,7 @@ from wherry.settings import suggestion
 MODULE = "__wherry_flow__"  # not the file's own name: a flow may be called random.py
 DOCUMENTS = "wherry.ir.documents"  # the lazy entries: PyYAML, for compiled files and files of arguments
 YAML = "wherry.ir.yaml"
+COMPONENTS = "wherry.components.loading"  # lazy too: only a component.yaml of KFP's first version needs it
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -192,9 +193,13 @@ def _from_document(path: str) -> Flow:
         if size > MAX_BYTES:
             raise UsageError(f"{path} has {size >> 20} MiB; more than {MAX_BYTES >> 20} MiB is refused")
         with open(path, "rb") as file:
-            document: dict[str, Any] = documents.read(file.read())
+            data = file.read()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        document: dict[str, Any] = documents.read(data)
+    except documents.FirstFormat:
+        return _of_first_format(path, data)
     except WherryError as error:
         raise UsageError(f"{path}: {error.message}", hint=error.hint) from None
     flow = Flow(path, document, {})
@@ -204,6 +209,14 @@ def _from_document(path: str) -> Flow:
     return flow._replace(
         label=str(info.get("name") or path), description=description if isinstance(description, str) else None
     )
+
+
+def _of_first_format(path: str, data: bytes) -> Flow:
+    """The pipeline of one task that a `component.yaml` of KFP's first version is."""
+    try:
+        return of_object(import_module(COMPONENTS).load_component_from_text(data.decode("utf-8-sig")))
+    except (WherryError, TypeError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def _places(components: list[Any]) -> dict[str, Place]:

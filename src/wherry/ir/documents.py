@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import Any, cast
 
 from wherry.ir import forms
-from wherry.ir.forms import IRError
+from wherry.ir.forms import FirstFormat, IRError
 
-__all__ = ["IRError", "combine", "read", "split"]
+__all__ = ["FirstFormat", "IRError", "combine", "read", "split"]
 
 YAML = "wherry.ir.yaml"  # the lazy entry: a server gets plain values and never needs PyYAML
 PROTOJSON, SPEC = "wherry.ir.protojson", "wherry.ir.spec"  # lazy too: msgspec, only for names that KFP never writes
@@ -27,7 +27,7 @@ def read(text: bytes | str) -> dict[str, Any]:
 
     Documents may come in any order and null ones are skipped, as in KFP's loader; two pipeline specs or two
     platform specs are refused.  A pipeline spec may also be in a Kubernetes object, or be one component's alone.
-    Raises IRError, or YAMLError for text that is not YAML.
+    Raises IRError (FirstFormat for a component of KFP's first format), or YAMLError for text that is not YAML.
     """
     return combine(import_module(YAML).load_all(text))
 
@@ -45,6 +45,11 @@ def combine(documents: list[Any]) -> dict[str, Any]:
             if len(found) > 1:
                 raise IRError("a document with pipeline_spec must be the only one")
             return spec
+        if "implementation" in spec:
+            raise FirstFormat(
+                "implementation: this is a component of KFP's first format",
+                hint="wherry.components.load_component_from_file makes a component of it.",
+            )
         if _WIDE & spec.keys():
             spec = import_module(PROTOJSON).canonical(spec, import_module(SPEC).PipelineSpec)
         if "platforms" in spec and not (_PIPELINE & spec.keys()):

@@ -37,6 +37,10 @@ class IRError(UsageError):
         super().__init__(shortened(message), hint=hint)
 
 
+class FirstFormat(IRError):
+    """The document is a component of KFP's first format, which `wherry.components` reads."""
+
+
 def manifest(document: Document) -> list[Any] | None:
     """The pipeline and platform specs in a Kubernetes object of KFP's; None for a document that is no such object.
 
