@@ -116,6 +116,16 @@ def test_what_cannot_be_honoured_is_refused(setting: Callable[[Any, Any], Any], 
         pipeline_with(setting)
 
 
+def test_settings_of_an_importer_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match=r"settings of importer have no effect.*\(test_kubernetes.py:\d+\)"):
+
+        @dsl.pipeline
+        def flow():
+            kubernetes.set_timeout(dsl.importer("/x", dsl.Dataset), 5)
+
+    assert flow.platform_spec == {}
+
+
 @pytest.mark.parametrize("seconds", [2**63, -(2**63) - 1])
 def test_numbers_beyond_64_bits_are_refused(seconds: int) -> None:
     with pytest.raises(ValueError, match="out of range"):

@@ -175,6 +175,8 @@ class _Assembly:
         component = dict(self._definitions_of(task.component_spec))
         label = component["executorLabel"] = self._executor_names.take(names.executor_label(task.name))
         if isinstance(implementation, ImporterSpec):
+            if task.platform_config:
+                _warn(at(f"The platform settings of {task.name} have no effect: an importer has no pod.", task.place))
             self._executors[label] = {"importer": executors.importer(task, implementation)}
         elif task.container_spec is not None:
             self._executors[label] = {"container": executors.container(task, task.container_spec)}
@@ -253,6 +255,12 @@ class _Assembly:
                         task.place,
                     )
                 )
+
+
+def _warn(message: str) -> None:
+    import warnings  # noqa: PLC0415 - only here
+
+    warnings.warn(message, stacklevel=2)
 
 
 def _output_source(output: GroupOutput, kind: str) -> Document:
