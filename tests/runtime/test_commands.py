@@ -209,6 +209,18 @@ def test_kfp_command_line_of_a_containerized_component(workshop: Workshop) -> No
     assert "Could not find component `f`" in workshop.run(task).stderr
 
 
+def test_a_containerized_component_of_the_project_at_hand(workshop: Workshop) -> None:
+    """Without its image, the project's own `kfp_config.ini` and sources stand in."""
+    archive = workshop.folder / "code.zip"
+    with zipfile.ZipFile(archive, "w") as out:
+        out.writestr("kfp_config.ini", "[Components]\nf = steps/mine.py\n")
+        out.writestr("steps/mine.py", "from kfp import dsl\n\n@dsl.component\ndef f() -> int:\n    return 5\n")
+    words = ["python3", "-m", "kfp.dsl.executor_main", "--executor_input", "{{$}}", "--function_to_execute", "f"]
+    code = {"uri": str(archive), "sha256": hashlib.sha256(archive.read_bytes()).hexdigest()}
+    task = workshop.command(*words, types={"Output": "NUMBER_INTEGER"}, code=code)
+    assert workshop.run(task).outputs["parameters"] == {"Output": 5}
+
+
 def test_a_command_that_ends_while_its_child_runs_is_not_waited_for(workshop: Workshop) -> None:
     begin = time.monotonic()
     task = workshop.command("sh", "-c", "sleep 30 >/dev/null 2>&1 & echo $! > child")

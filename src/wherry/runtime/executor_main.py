@@ -48,19 +48,25 @@ def main() -> None:
 
 
 def _configured_path(name: str) -> str:
-    """Where `kfp_config.ini` of the working folder says that the function is."""
+    """Where `kfp_config.ini` says that the function is: that of the working folder, as in an image that `kfp component
+    build` made, else of the project whose code came along."""
+    folders = ["", *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    folder = next((folder for folder in folders if os.path.isfile(os.path.join(folder, _CONFIG_FILE))), "")
     config = configparser.ConfigParser()
     config.optionxform = str  # type: ignore[assignment, method-assign] - names keep their case
-    config.read(_CONFIG_FILE)
+    config.read(os.path.join(folder, _CONFIG_FILE))
     components = dict(config["Components"]) if config.has_section("Components") else {}
     if not components:
-        raise RuntimeError(f"No components found in `{_CONFIG_FILE}`")
+        raise RuntimeError(
+            f"No components found in `{_CONFIG_FILE}`: the function {name} is expected in the image that its component "
+            "names as target_image, beside that file. Without the image, leave target_image out."
+        )
     if name not in components:
         raise RuntimeError(
             f"Could not find component `{name}` in `{_CONFIG_FILE}`. "
             f"Found the following components instead:\n{components}"
         )
-    return components[name]
+    return os.path.join(folder, components[name])
 
 
 def _load(path: str) -> ModuleType:
