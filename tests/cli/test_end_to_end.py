@@ -201,6 +201,27 @@ def test_retry_goes_on_from_what_failed(real: RealHome, signs: Path) -> None:
     assert real.run("retry", "latest").code == 2
 
 
+def test_what_prune_deletes_is_there_again_for_the_next_run(real: RealHome) -> None:
+    real.write("helper.py", "VALUE = 41\n")
+    real.write("wherry.toml", "[code]\ninclude = ['*.py']\n")
+    text = (
+        "from wherry import dsl\n\n\n@dsl.component\ndef uses() -> int:\n    import helper\n\n    return helper.VALUE\n"
+    )
+    real.write("uses.py", text)
+    assert real.run("run", "uses.py").code == 0
+    kept = [path for name in (".source", ".code") for path in (real.home / "artifacts" / name).iterdir()]
+    assert len(kept) == 2
+    assert real.run("prune", "--older-than", "0s").out.endswith("1 runs\n")
+    assert all(path.exists() for path in kept), "they were used within the hour"
+    for path in kept:
+        os.utime(path, (0, 0))
+    done = real.run("prune", "--environments", "0s")
+    assert "deleted 2 sources that no run refers to" in done.out, done.err
+    assert not any(path.exists() for path in kept)
+    again = real.run("run", "uses.py", "--no-cache")
+    assert "Output = 41" in again.out, again.err
+
+
 def test_an_idle_server_leaves(real: RealHome) -> None:
     real.environ["WHERRY_IDLE_S"] = "0.2"
     assert real.run("run", "hello.py").code == 0
