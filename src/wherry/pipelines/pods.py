@@ -43,6 +43,7 @@ DESCRIPTOR_LIMIT_BYTES = 120 << 10
 """Linux refuses an environment variable of 128 KiB; so do we, on every side."""
 
 _json = msgspec.json.Encoder()
+_PLAIN = Parts()  # of a task without settings, and never changed
 _ATTEMPT = re.compile(r"(\d{1,9})-(\d{1,9})")
 _INDEX = re.compile(r"\[\d+\]$")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
@@ -226,7 +227,10 @@ def _descriptor(
 
 def _settings(template: Template, inputs: Inputs) -> _Settings:
     """All that the pod is to have beside its program; for most pods nothing but variables and quantities."""
-    parts = platform_parts(template.platform, inputs.value_of) if template.platform is not None else Parts()
+    if template.platform is not None:
+        parts = platform_parts(template.platform, inputs.value_of)
+    else:
+        parts = Parts() if inputs.workspace or inputs.passthroughs else _PLAIN
     if inputs.workspace:
         source = {"persistentVolumeClaim": {"claimName": inputs.workspace}}
         parts.volumes.add(WORKSPACE_VOLUME, source, WORKSPACE_PATH)
