@@ -211,6 +211,7 @@ class Writer:
             self.line(depth, f"{name}.after({self.random.choice(before)})")
         if self.random.random() < 0.1 and called not in ("inner", "many", "choose"):
             text = self.pick(path, "str")
+            text = None if text and text.startswith(f"{name}.") else text
             setting = self.random.choice(
                 [f"set_cpu_limit({text or repr('1')})", f"set_container_image({text or repr('i')})", "set_retry(2)"]
             )

@@ -39,12 +39,14 @@ def test_conditions_compare_with_the_very_text() -> None:
 
 def test_a_field_comes_from_the_item_of_its_own_loop() -> None:
     field = inputs_of("field_in_inner_loop", "comp-for-loop-4", "show")["n"]
-    assert field == {
-        "componentInputParameter": "pipelinechannel--loop-item-param-1",
-        "parameterExpressionSelector": 'parseJson(string_value)["a"]',
-    }
+    assert field == {"componentInputParameter": "pipelinechannel--loop-item-param-1-subvar-a"}
     inner = inputs_of("field_in_inner_loop", "comp-for-loop-2", "for-loop-4")
-    assert list(inner) == ["pipelinechannel--loop-item-param-1"]
+    assert inner == {
+        "pipelinechannel--loop-item-param-1-subvar-a": {
+            "componentInputParameter": "pipelinechannel--loop-item-param-1",
+            "parameterExpressionSelector": 'parseJson(string_value)["a"]',
+        }
+    }
 
 
 def test_a_loop_inside_a_loop_over_the_same_list_has_an_item_of_its_own() -> None:

@@ -42,7 +42,7 @@ class Crossing:
         for task in topology.tasks.values():
             if task.parent is None:
                 continue
-            for channel in (*surfacing.channels(task), *_container_channels(task)):
+            for channel in (*surfacing.channels(task), *container_channels(task)):
                 self._cross(channel, task.name)
             for channel, group in self.conditions.get(task.name, ()):
                 self._cross(channel, task.name, condition=group.name)
@@ -62,17 +62,15 @@ class Crossing:
         carriers = _carriers(channel)
         self._check_inside_loops(carriers, consumer)
         groups = self._groups_on_the_way(carriers[-1], consumer)
-        if condition in groups and isinstance(channel, LoopArgumentVariable) and _is_of_values(channel.loop_argument):
-            # The condition takes its field out of the item by itself; only the groups above it hand the item down.
+        if condition in groups and _is_of_values(channel):
+            # The condition takes its field or item by itself; only the groups above it hand it down.
             groups = groups[: groups.index(condition)]
         is_below_condition = is_ended = False
         for name in groups:
             carrier = carriers[-1]
             loop = self._topology.loop(name)
             enters_next_loop = loop is not None and len(carriers) > 1 and loop.item is carriers[-2]
-            # The items of a loop over a field of values known now come from that field, not from the whole item.
-            comes_by_field = enters_next_loop and _is_of_values(carrier)
-            if not comes_by_field and not (is_below_condition and is_ended):
+            if not (is_below_condition and is_ended):
                 self._inputs.setdefault(name, {}).setdefault(pattern(carrier), carrier)
             if enters_next_loop:
                 carriers.pop()
@@ -88,7 +86,8 @@ class Crossing:
 
     def _check_inside_loops(self, carriers: list[PipelineChannel], consumer: str) -> None:
         path = self._topology.path(consumer)[:-1]
-        for item in carriers:
+        for carrier in carriers:
+            item = _item(carrier)
             if isinstance(item, (LoopParameterArgument, LoopArtifactArgument)):
                 loop = self._loop_of_item.get(id(item), "a loop that was not entered")
                 if loop not in path:
@@ -101,7 +100,7 @@ class Crossing:
         """The groups between where the channel is made and the consumer, outermost first."""
         path = self._topology.path(consumer)
         if _is_of_values(channel):
-            return path[path.index(self._loop_of_item[id(channel)]) + 1 : -1]
+            return path[path.index(self._loop_of_item[id(_item(channel))]) + 1 : -1]
         if channel.channel_task:
             _, downstream = self._topology.uncommon(channel.channel_task, consumer)
             return downstream[:-1]
@@ -109,11 +108,14 @@ class Crossing:
 
 
 def _carriers(channel: PipelineChannel) -> list[PipelineChannel]:
-    """What brings a channel to its consumer: itself or the item it is a field of, then outwards through loops."""
+    """What brings a channel to its consumer: itself or the item it is a field of, then outwards through loops.
+
+    Of an item of values that are known now, as in KFP, it is the field that is handed down.
+    """
     carriers: list[PipelineChannel] = []
     current: object = channel
     while isinstance(current, PipelineChannel):
-        if isinstance(current, LoopArgumentVariable):
+        if isinstance(current, LoopArgumentVariable) and not _is_of_values(current):
             current = current.loop_argument
             continue
         carriers.append(current)
@@ -121,11 +123,19 @@ def _carriers(channel: PipelineChannel) -> list[PipelineChannel]:
     return carriers
 
 
+def _item(channel: PipelineChannel) -> PipelineChannel:
+    """The item itself of a field of an item."""
+    return channel.loop_argument if isinstance(channel, LoopArgumentVariable) else channel
+
+
 def _is_of_values(channel: PipelineChannel) -> bool:
-    return isinstance(channel, LoopParameterArgument) and isinstance(channel.loop_items, list)
+    """Whether this is the item, or a field of it, of a loop over values that are known now."""
+    item = _item(channel)
+    return isinstance(item, LoopParameterArgument) and isinstance(item.loop_items, list)
 
 
-def _container_channels(task: Task) -> Iterable[PipelineChannel]:
+def container_channels(task: Task) -> Iterable[PipelineChannel]:
+    """The channels in the settings of a task's container, which KFP does not count as what the task waits for."""
     container = task.container_spec
     if container is None:
         return ()

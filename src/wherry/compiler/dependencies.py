@@ -7,7 +7,7 @@ do not share that do; so nothing may depend on what is inside of a condition or 
 from __future__ import annotations
 
 from wherry.compiler.channels import PipelineChannel
-from wherry.compiler.crossing import Crossing
+from wherry.compiler.crossing import Crossing, container_channels
 from wherry.compiler.errors import InvalidTopologyException
 from wherry.compiler.graph import ConditionGroup, ExitHandlerGroup, Group, LoopGroup, Task
 from wherry.compiler.places import at
@@ -31,13 +31,8 @@ def dependencies(topology: Topology, surfacing: Surfacing, crossing: Crossing) -
         upstream = set(consumed)
         upstream.update(_resolve_after(topology, task, name) for name in task.after_names)
         for name in sorted(upstream):
-            producers, consumers = topology.uncommon(name, task.name)
-            if not producers or not consumers:
-                raise ValueError(at(f"Task {task.name} would wait for itself: it depends on {name}.", task.place))
-            sibling = producers[0]
-            if len(producers) > 1:
-                _check_reach(task, name, topology.groups[sibling], exchanges_data=name in consumed)
-            found.setdefault(consumers[0], set()).add(sibling)
+            consumer, sibling = _siblings(topology, task, name, exchanges_data=name in consumed)
+            found.setdefault(consumer, set()).add(sibling)
     for group in topology.groups.values():
         items = group.item.loop_items if isinstance(group, LoopGroup) else None
         if isinstance(items, PipelineChannel) and items.channel_task:
@@ -45,7 +40,22 @@ def dependencies(topology: Topology, surfacing: Surfacing, crossing: Crossing) -
             producers, _ = topology.uncommon(items.channel_task, group.name)
             if len(producers) > 1:
                 _check_reach(group, items.channel_task, topology.groups[producers[0]], exchanges_data=True)
+    for task in topology.tasks.values():
+        for channel in container_channels(task) if task.parent is not None else ():
+            if channel.channel_task:
+                _siblings(topology, task, channel.channel_task, exchanges_data=True)
     return found
+
+
+def _siblings(topology: Topology, task: Task, upstream: str, *, exchanges_data: bool) -> tuple[str, str]:
+    """The task, or the group around it, that waits for a sibling, and that sibling."""
+    producers, consumers = topology.uncommon(upstream, task.name)
+    if not producers or not consumers:
+        raise ValueError(at(f"Task {task.name} would wait for itself: it depends on {upstream}.", task.place))
+    consumer, sibling = consumers[0], producers[0]
+    if len(producers) > 1:
+        _check_reach(task, upstream, topology.groups[sibling], exchanges_data=exchanges_data)
+    return consumer, sibling
 
 
 def _check_reach(task: Task | Group, upstream: str, group: Group, *, exchanges_data: bool) -> None:

@@ -46,6 +46,8 @@ class Scope:
     def source(self, channel: PipelineChannel) -> Document:
         """Where the value of a channel comes from, seen from inside the DAG."""
         if isinstance(channel, LoopArgumentVariable):
+            if self._has(channel) and not self._has(channel.loop_argument):
+                return self.source_of_part(channel)
             return {
                 "componentInputParameter": self._component_input(channel.loop_argument),
                 "parameterExpressionSelector": f'parseJson(string_value)["{channel.subvar_name}"]',
@@ -62,6 +64,18 @@ class Scope:
                 }
             }
         return {f"componentInput{kind}": self._component_input(channel)}
+
+    def source_of_part(self, channel: PipelineChannel) -> Document:
+        """Where the value of a channel comes from that is a part of a text, list or dict.
+
+        As in KFP a field that came in by itself is used as it is, even if its item came in too.
+        """
+        if isinstance(channel, LoopArgumentVariable) and self._has(channel):
+            return {"componentInputParameter": injected_name(channel)}
+        return self.source(channel)
+
+    def _has(self, channel: PipelineChannel) -> bool:
+        return not self.is_root and injected_name(channel) in self.inputs
 
     def _component_input(self, channel: PipelineChannel) -> str:
         name = full_name(channel)
@@ -208,7 +222,7 @@ def _add_constant(
                 )
             )
         replacements.append((pattern(channel), InputValuePlaceholder(extra).text()))
-        parameters[extra] = scope.source(channel)
+        parameters[extra] = scope.source_of_part(channel)
     if replacements:
         value = replace_patterns(value, replacements)
     parameters[name] = {"runtimeValue": {"constant": values.constant(value, task.place)}}

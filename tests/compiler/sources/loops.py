@@ -224,3 +224,14 @@ def nested_over_the_same_list(data: List[str], tables: List[Dict[str, int]]):
     rows = listing()
     with dsl.ParallelFor(rows.output) as one, dsl.ParallelFor(rows.output) as two, dsl.ParallelFor(rows.output) as three:
         show(text=f"<{three}>")
+
+
+@dsl.pipeline
+def fields_in_structures_in_conditions(x: int):
+    with dsl.ParallelFor([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]) as item:
+        with dsl.If(x == 1):
+            show(d={"k": item.a, "l": [item.b]})
+        with dsl.If(x == 2):
+            show(d=item)
+            show(n=item.a)
+            show(d={"b": item.b})
