@@ -69,6 +69,8 @@ class Launcher:
         live = flight.live
         resolved = resolve(live.engine, flight.path)
         if resolved.kind == "importer":
+            if resolved.executor.importer is not None and resolved.executor.importer.download_to_workspace:
+                tell(Notice("downloadToWorkspace has no effect: artifacts are read where they lie.", "NotApplicable"))
             return Succeeded(flight.path, flight.attempt, await self._imported(resolved))
         if resolved.container.image in PVC_OPERATIONS:
             return await self._claims.operate(flight, resolved, tell)

@@ -39,6 +39,8 @@ MISSING: Final = Missing()
 
 CONSTANT, TEMPLATE, OUTER, OUTPUT, STATUS = range(5)
 
+_LONGEST_S = 366 * 86_400.0  # no wait of a retry policy grows beyond it
+
 
 class Definition(msgspec.Struct):
     """An input parameter that a component declares.  `type` is KFP's name, "" when none is declared."""
@@ -94,8 +96,11 @@ class RetryPlan(msgspec.Struct):
         """How long to wait after that many attempts: delay x factor^(tries-1), at most `max_s`."""
         if not self.delay_s:
             return 0.0
-        wait = self.delay_s * max(self.factor, 1.0) ** min(tries - 1, 1000) if self.factor else self.delay_s
-        return min(wait, self.max_s) if self.max_s else wait
+        try:
+            wait = self.delay_s * max(self.factor, 1.0) ** (tries - 1)
+        except OverflowError:
+            wait = _LONGEST_S
+        return min(wait, self.max_s or _LONGEST_S)
 
 
 class TaskPlan(msgspec.Struct):
