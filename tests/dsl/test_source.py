@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import os
+import random
 import sys
 import textwrap
 from pathlib import Path
@@ -105,6 +107,22 @@ def test_a_folder_is_embedded_the_same_whenever_it_is(tmp_path: Path) -> None:
     assert str(unpacked) == scope["__KFP_EMBEDDED_ASSET_DIR"]
     assert "__KFP_EMBEDDED_ASSET_FILE" not in scope
     scope["__kfp_tmpdir"].cleanup()
+
+
+def test_an_archive_depends_on_contents_alone(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("a")
+    before = embedding.archive_text(str(file))
+    os.utime(file, (1, 1))
+    assert embedding.archive_text(str(file)) == before
+    file.write_text("b")
+    assert embedding.archive_text(str(file)) != before
+
+
+def test_a_large_archive_is_warned_about(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(random.Random(1).randbytes(1_500_000))
+    with pytest.warns(UserWarning, match=r"archive is large \(1\.4MB compressed\)"):
+        embedding.archive_text(str(tmp_path / "large"))
 
 
 def test_an_embedded_file_is_named(tmp_path: Path) -> None:
