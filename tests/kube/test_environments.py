@@ -26,6 +26,11 @@ from wherry.kube.embedded.pruning import prune
         ("python:3.12.1", "3.12"),
         ("docker.io/library/python:3.9", "3.9"),
         ("python:3.9@sha256:aa", "3.9"),
+        ("public.ecr.aws/docker/library/python:3.12", "3.12"),
+        ("registry.local:5000/library/python:3.9-slim", "3.9"),
+        ("registry.access.redhat.com/ubi9/python-311:latest", "3.11"),
+        ("registry.access.redhat.com/ubi8/python-39", "3.9"),
+        ("ubi9/python-312-minimal:9.5", "3.12"),
         ("python", RUNNING),
         ("python:3", RUNNING),
         ("python:latest", RUNNING),
@@ -36,7 +41,18 @@ def test_python_images_are_clean(image, version):
     assert (asked.version, asked.clean) == (version, True)
 
 
-@pytest.mark.parametrize("image", ["alpine", "ghcr.io/me/python:3.10", "python-extra:3.10", "mypython:3.9"])
+@pytest.mark.parametrize(
+    "image",
+    [
+        "alpine",
+        "ghcr.io/me/python:3.10",
+        "python-extra:3.10",
+        "mypython:3.9",
+        "python:alpine/x",
+        "ubi9/python",
+        "me/python-311",
+    ],
+)
 def test_other_images_are_the_hosts(image):
     assert wanted(image, None) == (RUNNING, (), (), (), False)
 

@@ -27,7 +27,14 @@ from wherry.kube.embedded import pip_config
 from wherry.kube.embedded.pip_config import Indexes
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
-_PYTHON_IMAGE = re.compile(r"(?:(?:index\.)?docker\.io/)?(?:library/)?python(?::(?P<tag>[\w.-]+))?(?:@.*)?", re.ASCII)
+# The official image, by any mirror of it, and Red Hat's, whose name holds the version.
+_PYTHON_IMAGE = re.compile(
+    r"(?:(?:(?:index\.)?docker\.io/)?(?:library/)?|(?:[\w.:-]+/)+library/)python(?::(?P<tag>[\w.-]+))?(?:@.*)?",
+    re.ASCII,
+)
+_RED_HAT_IMAGE = re.compile(
+    r"(?:[\w.:-]+/)?(?:ubi\d+|rhel\d+)/python-(?P<major>3)(?P<minor>\d+)(?:-minimal)?(?:[:@].*)?", re.ASCII
+)
 _MINOR = re.compile(r"(\d+\.\d+)(?:\.\d+)?(?:-|$)")
 READY = ".wherry-ready"
 """The mark of an environment that is whole; its time is that of the last use by a server."""
@@ -63,19 +70,28 @@ class Wanted(NamedTuple):
 
 
 def wanted(image: str, request: Mapping[str, Any] | None) -> Wanted:
-    """The meaning of an image: `python:3.N` and mapped images are clean, others are what wherry itself runs in."""
+    """The meaning of an image: those of Python and mapped ones are clean, others are what wherry itself runs in."""
     request = request or {}
     python: str | None = request.get("python") or None
-    match = _PYTHON_IMAGE.fullmatch(image)
-    minor = _MINOR.match((match["tag"] or "") + "-") if match else None
+    version = _version_of(image)
     mapped = bool(python) or bool(request.get("mapped"))
     return Wanted(
-        version=python or (minor[1] if minor else RUNNING),
+        version=python or version or RUNNING,
         requirements=tuple(request.get("requirements") or ()),
         index_urls=tuple(request.get("index_urls") or ()),
         trusted_hosts=tuple(request.get("trusted_hosts") or ()),
-        clean=mapped or match is not None,
+        clean=mapped or version is not None,
     )
+
+
+def _version_of(image: str) -> str | None:
+    """The Python that an image of Python has, "" for the newest; None for other images."""
+    official = _PYTHON_IMAGE.fullmatch(image)
+    if official:
+        minor = _MINOR.match((official["tag"] or "") + "-")
+        return minor[1] if minor else ""
+    red_hat = _RED_HAT_IMAGE.fullmatch(image)
+    return f"{red_hat['major']}.{red_hat['minor']}" if red_hat else None
 
 
 class Environments:
