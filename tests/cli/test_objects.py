@@ -84,6 +84,26 @@ def test_applying_again_changes_what_was_applied_and_nothing_else(home: RealHome
     assert (gone.code, gone.out, gone.err) == (0, "", "no configmaps found in namespace default\n")
 
 
+def test_waiting_for_what_comes_and_what_does_not(home: RealHome) -> None:
+    script = f"touch {home.work}/begun; until [ -e {home.work}/go ]; do sleep 0.02; done"
+    container = {"name": "main", "image": "busybox", "command": ["sh", "-c", script]}
+    spec = {"restartPolicy": "Never", "containers": [container]}
+    home.write("pod.json", json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "w"}, "spec": spec}))
+    waiting = home.start("wait", "pod", "w", "--for=create")
+    assert home.run("apply", "-f", "pod.json").code == 0
+    assert waiting.communicate(timeout=30)[0] == "pod/w condition met\n"
+    assert home.run("wait", "pod/w", "--for=condition=Ready").out == "pod/w condition met\n"
+    late = home.run("wait", "pod", "w", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=1s")
+    assert (late.code, late.out) == (1, "")
+    assert "timed out" in late.err
+    waiting = home.start("wait", "pod", "w", "--for=jsonpath={.status.phase}=Succeeded")
+    (home.work / "go").touch()
+    assert waiting.communicate(timeout=30)[0] == "pod/w condition met\n"
+    waiting = home.start("wait", "pod", "w", "--for=delete")
+    assert home.run("delete", "pod", "w").code == 0
+    assert waiting.communicate(timeout=30)[0] == "pod/w deleted\n"
+
+
 def test_a_secret_is_described_without_its_values(home: RealHome) -> None:
     home.write("s.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: quiet}\nstringData: {key: hush}\n")
     assert home.run("apply", "-f", "s.yaml").code == 0
@@ -107,6 +127,9 @@ def test_a_secret_is_described_without_its_values(home: RealHome) -> None:
         (["describe", "secrets"], 2, "which secrets?"),
         (["delete", "secret", "absent"], 1, 'secrets "absent" not found'),
         (["delete"], 2, "which objects?"),
+        (["wait", "pods", "--for=delete"], 2, "which pods?"),
+        (["wait", "pod", "x", "--for=luck"], 2, "--for=luck is not understood"),
+        (["wait", "pod", "x", "--for=delete", "--timeout=soon"], 2, "no length of time"),
     ],
 )
 def test_what_cannot_be_done_is_said(home: RealHome, words: list[str], code: int, message: str) -> None:

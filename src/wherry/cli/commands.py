@@ -43,6 +43,7 @@ TABLE: dict[str, Command] = {
     "apply": Command("wherry.cli.objects:apply", "Make or change Kubernetes objects as files say."),
     "get": Command("wherry.cli.objects:get_", "Show Kubernetes objects: secrets, configmaps, pods, ..."),
     "describe": Command("wherry.cli.objects:describe", "Show Kubernetes objects whole, with their events."),
+    "wait": Command("wherry.cli.objects:wait", "Wait until Kubernetes objects are as they are wanted."),
     "delete": Command("wherry.cli.objects:delete", "Delete Kubernetes objects."),
     "status": Command("wherry.cli.server:status", "Show the home's server."),
     "down": Command("wherry.cli.server:down", "Stop the home's server; running tasks go on."),

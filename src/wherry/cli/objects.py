@@ -1,4 +1,4 @@
-"""`wherry apply`, `get`, `describe` and `delete`: Kubernetes objects of the home's server, for those without kubectl.
+"""`wherry apply`, `get`, `describe`, `wait` and `delete`: Kubernetes objects, for those without kubectl.
 
 Loaded by `wherry.cli.commands` when used.  Invariant: words, arguments and lines are kubectl's, as far as they go.
 """
@@ -6,10 +6,12 @@ Loaded by `wherry.cli.commands` when used.  Invariant: words, arguments and line
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -20,6 +22,8 @@ from wherry.client.objects import Kind, Object, Objects, flattened
 from wherry.errors import UsageError
 
 YAML = "wherry.ir.yaml"  # the lazy entry: PyYAML is loaded where there is YAML to read or write
+_PATH = re.compile(r"\'?\{\.([A-Za-z0-9_.-]+)\}\'?=(.*)")
+_AGE = re.compile(r"([0-9]{1,9})([smh]?)")
 _namespaced = click.option("-n", "--namespace", default="default", show_default=True, help="The namespace.")
 _files = click.option("-f", "--filename", "files", multiple=True, help="A YAML or JSON file; - is standard input.")
 
@@ -131,6 +135,68 @@ def delete(
         else:
             click.echo(f'{each.shown} "{name}" deleted')
     return failed
+
+
+@click.command()
+@click.argument("kind", metavar="KIND[/NAME]")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@_namespaced
+@click.option(
+    "--for", "wanted", required=True, help="delete, create, condition=NAME[=STATUS], or jsonpath={.path}=VALUE."
+)
+@click.option("--timeout", default="30s", show_default=True, help="How long: 30s, 5m, 2h.")
+@click.pass_context
+def wait(context: click.Context, kind: str, names: tuple[str, ...], namespace: str, wanted: str, timeout: str) -> int:
+    """Wait until objects are as they are wanted.  Exit code 1 when the time is over."""
+    objects = Objects(client_of(context))
+    chosen, names = _meant(objects, kind, names)
+    if not names:
+        raise UsageError(f"which {chosen.plural}?", hint=f"wherry get {chosen.plural} lists them")
+    holds, timeout_s = goal(wanted), _seconds(timeout)
+    for name in names:
+        if not any(holds(state) for state in objects.states(chosen, namespace, name, timeout_s)):
+            click.echo(f"error: timed out waiting for {wanted} of {chosen.plural}/{name}", err=True)
+            return 1
+        click.echo(f"{chosen.shown}/{name} {'deleted' if wanted == 'delete' else 'condition met'}")
+    return 0
+
+
+def goal(wanted: str) -> Callable[[Object | None], bool]:
+    """Whether an object (None: it is not there) is as `--for` says.  Raises UsageError for what we do not know."""
+    word, _, rest = wanted.partition("=")
+    if wanted in ("delete", "create"):
+        return lambda state: (state is None) == (wanted == "delete")
+    if word == "condition" and rest:
+        name, _, status = rest.partition("=")
+        return lambda state: state is not None and _condition(state, name) == (status or "true").lower()
+    path = _PATH.fullmatch(rest)
+    if word == "jsonpath" and path is not None:
+        keys, value = path[1].split("."), path[2]
+        return lambda state: state is not None and _at(state, keys) == value
+    raise UsageError(
+        f"--for={wanted} is not understood", hint="delete, create, condition=NAME[=STATUS], jsonpath={.path}=VALUE"
+    )
+
+
+def _condition(state: Object, name: str) -> str:
+    status: Object = state.get("status") or {}
+    conditions: list[Object] = status.get("conditions") or []
+    known = {str(each.get("type")).lower(): str(each.get("status")).lower() for each in conditions}
+    return known.get(name.lower(), "")
+
+
+def _at(state: Object, keys: list[str]) -> str:
+    value: Any = state
+    for key in keys:
+        value = cast("Object", value).get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _seconds(text: str) -> float:
+    found = _AGE.fullmatch(text)
+    if found is None:
+        raise UsageError(f"--timeout={text} is no length of time", hint="30s, 5m, 2h")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _meant(objects: Objects, kind: str, names: tuple[str, ...]) -> tuple[Kind, tuple[str, ...]]:

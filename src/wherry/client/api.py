@@ -222,6 +222,14 @@ class Client:
             raise ObjectRefused(message, reason=str(body.get("reason") or ""))
         return body
 
+    def kubernetes_stream(self, path: str) -> Reply:
+        """A watch of the server's Kubernetes API, for `lines`.  Raises `ObjectRefused`."""
+        reply = self._sent("GET", path, fresh=True)
+        if reply.status >= 400:
+            body: dict[str, Any] = json.loads(reply.read(ANSWER_LIMIT_S) or b"{}")
+            raise ObjectRefused(str(body.get("message") or ""), reason=str(body.get("reason") or ""))
+        return reply
+
     # --- requests -------------------------------------------------------------------------------------------------
 
     def _submission(

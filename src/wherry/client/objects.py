@@ -7,10 +7,12 @@ server of it will do; `apply` changes what it has applied before and nothing tha
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from wherry.client.api import Client, ObjectRefused, quoted
+from wherry.client.wire import lines
 from wherry.errors import UsageError
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -110,6 +112,25 @@ class Objects:
         after = self._client.kubernetes("PATCH", kind.path(namespace, name), change, headers=_MERGE)
         same = after["metadata"]["resourceVersion"] == there["metadata"]["resourceVersion"]
         return "unchanged" if same else "configured"
+
+    def states(self, kind: Kind, namespace: str, name: str, timeout_s: float) -> Iterator[Object | None]:
+        """The object as it is and as it changes, None while it is not there, for so many seconds.
+
+        Raises ObjectRefused.
+        """
+        until = time.monotonic() + timeout_s
+        collection, query = kind.path(namespace), f"?fieldSelector=metadata.name={quoted(name)}"
+        listed = self._client.kubernetes("GET", collection + query)
+        yield listed["items"][0] if listed["items"] else None
+        reply = self._client.kubernetes_stream(
+            f"{collection}{query}&watch=1&resourceVersion={listed['metadata']['resourceVersion']}"
+        )
+        for line in lines(reply, min(timeout_s, 1.0)):  # None each time nothing comes
+            if line:
+                event = json.loads(line)
+                yield None if event["type"] == "DELETED" else event["object"]
+            if time.monotonic() >= until:
+                return
 
     def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """Asks for the object's end.  Raises ObjectRefused."""
