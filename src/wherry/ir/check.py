@@ -53,8 +53,12 @@ def _check_executor(path: str, executor: ExecutorSpec) -> None:
         raise IRError(f"{path}: an executor is either a container or an importer")
     if executor.container is not None and not executor.container.image:
         raise IRError(f"{path}.container.image: missing")
-    if executor.importer is not None and executor.importer.type_schema.schema_uri:
-        raise IRError(f"{path}.importer.typeSchema.schemaUri: not supported")
+    if executor.importer is not None:
+        if executor.importer.type_schema.schema_uri:
+            raise IRError(f"{path}.importer.typeSchema.schemaUri: not supported")
+        uri = executor.importer.artifact_uri
+        if uri.runtime_parameter and uri.value is not msgspec.UNSET:
+            raise IRError(f"{path}.importer.artifactUri: either constant or runtimeParameter, not both")
 
 
 def _check_component(path: str, component: ComponentSpec, spec: PipelineSpec) -> None:
@@ -174,6 +178,8 @@ class _Dag:
             here = f"{self._path}.outputs.parameters.{name}"
             if name not in declared.parameters:
                 raise IRError(f"{here}: the component declares no such output")
+            if output.value_from_oneof and output.value_from_parameter:
+                raise IRError(f"{here}: either valueFromParameter or valueFromOneof, not both")
             selectors = list(output.value_from_oneof.parameter_selectors) if output.value_from_oneof else []
             if output.value_from_parameter:
                 selectors.append(output.value_from_parameter)
