@@ -165,6 +165,7 @@ def test_other_arguments_are_another_program(args: list[str]) -> None:
         ("def f(): return dsl.Artifact", False),
         ("import kfp.dsl", False),
         ("from kfp.dsl.types import artifact_types", False),
+        ("from kfp.dsl.structures import ComponentSpec", True),
         ("from kfp import compiler", True),
         ("import kfp.compiler as c", True),
         ("def f(): return kfp.Client()", True),

@@ -43,6 +43,7 @@ _FLAGS = {
 }  # fmt: skip
 # What `import kfp` finds in our runtime; anything more needs the real package.
 _IN_THE_RUNTIME = {"dsl", "__version__"}
+_MODULES = {"kfp", "kfp.dsl", "kfp.dsl.types", "kfp.dsl.types.artifact_types", "kfp.dsl.types.type_annotations"}
 
 
 class Installs(msgspec.Struct, frozen=True):
@@ -222,5 +223,4 @@ def _beyond_dsl(node: ast.AST) -> bool:
 
 
 def _outside(module: str) -> bool:
-    parts = module.split(".")
-    return parts[0] == "kfp" and len(parts) > 1 and parts[1] not in _IN_THE_RUNTIME
+    return module.startswith("kfp.") and module not in _MODULES
