@@ -99,6 +99,30 @@ def test_a_claim_with_a_name_is_taken_over_while_it_is_there(lab: Any, go: Any, 
     assert "there is a claim disk already" in other["tasks"]["createpvc"]["error"]["message"]
 
 
+def test_a_name_whose_claim_is_being_deleted_is_waited_for(lab: Any, go: Any, disk: Any) -> None:
+    async def main() -> Any:
+        await lab.run(disk(pvc_name="disk"))
+        await lab.kube.delete(PERSISTENTVOLUMECLAIMS, "disk", "default")  # its finalizer holds it
+
+        def let_go(number: int, name: str) -> None:
+            if lab.faults.calls.count("create") >= 2:
+                change = {"metadata": {"finalizers": []}}
+                tasks.append(asyncio.ensure_future(lab.kube.patch(PERSISTENTVOLUMECLAIMS, "disk", "default", change)))
+                lab.faults.after = lambda number, name: None
+
+        tasks: list[Any] = []
+        lab.faults.calls.clear()
+        lab.faults.after = let_go
+        view = await lab.run(disk(pvc_name="disk"))
+        await asyncio.gather(*tasks)
+        return view, await claims(lab)
+
+    view, found = go(main)
+    assert view["tasks"]["createpvc"]["phase"] == "SUCCEEDED"
+    assert len(found) == 1
+    assert "deletionTimestamp" not in found[0]["metadata"]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -15,7 +15,7 @@ import msgspec
 from wherry.errors import WherryError
 from wherry.ir.operations import CREATE_PVC
 from wherry.ir.spec import Workspace
-from wherry.kube.errors import AlreadyExists, BadRequest, Forbidden, Invalid, NotFound
+from wherry.kube.errors import AlreadyExists, BadRequest, Forbidden, Invalid, NotFound, conflict
 from wherry.kube.protocol import Kube, Object
 from wherry.kube.resources import PERSISTENTVOLUMECLAIMS
 from wherry.pipelines import caching, workspace
@@ -83,20 +83,26 @@ class Claims:
             tell(Notice(f"The claim {name} was gone already.", "ClaimGone", flight.path, flight.attempt))
         return Succeeded(flight.path, flight.attempt, {"parameters": {}, "artifacts": {}})
 
-    async def _is_there(self, name: str, namespace: str) -> bool:
+    async def _there(self, name: str, namespace: str) -> Object | None:
         try:
-            claim = await self._kube.get(PERSISTENTVOLUMECLAIMS, name, namespace)
+            return await self._kube.get(PERSISTENTVOLUMECLAIMS, name, namespace)
         except NotFound:
-            return False
-        return "deletionTimestamp" not in claim["metadata"]
+            return None
+
+    async def _is_there(self, name: str, namespace: str) -> bool:
+        claim = await self._there(name, namespace)
+        return claim is not None and "deletionTimestamp" not in claim["metadata"]
 
     async def _make(self, claim: Object) -> None:
         name, namespace = claim["metadata"]["name"], claim["metadata"]["namespace"]
         try:
             await self._kube.create(claim)
         except AlreadyExists:
-            there = await self._kube.get(PERSISTENTVOLUMECLAIMS, name, namespace)
-            if "deletionTimestamp" in there["metadata"] or not _same_maker(there, claim):
+            there = await self._there(name, namespace)
+            if there is None or "deletionTimestamp" in there["metadata"]:
+                # of the retriable kind: the driver comes again until the old one has gone
+                raise conflict(PERSISTENTVOLUMECLAIMS, name, "the claim of this name is being deleted") from None
+            if not _same_maker(there, claim):
                 raise ClaimRefused(
                     f"there is a claim {name} already, and this task did not make it",
                     hint="Choose another name, or a suffix (pvc_name_suffix), which makes a name for each run.",
