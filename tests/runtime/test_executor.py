@@ -7,13 +7,14 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, List, Optional  # noqa: UP035 - as users write them
 
 import pytest
 from tests import oracles
 from tests.runtime.tasks import HEADER, artifact, given
 
 from wherry.runtime import main
+from wherry.runtime.executor import Executor
 
 Case = tuple[str, str, dict[str, Any], dict[str, Any], dict[str, str]]
 
@@ -298,3 +299,29 @@ def test_the_program_executor_main(tmp_path: Path, pyz: Path, cluster: str | Non
         results.append((done.returncode, written, done.stderr.strip().splitlines()[-1:]))
     assert results[0] == results[1]
     assert (results[0][1] is None) == (cluster == "worker" or "absent" in arguments)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "expected"),
+    [
+        (list, [[1], [2]], [[1], [2]]),
+        (list[int], [[1, 2], [], [3]], [1, 2, 3]),
+        (List[int], [[], []], []),  # noqa: UP006
+        (list[list[int]], [[1], [2]], [[1], [2]]),
+        (Optional[list[str]], [["a"], ["b"]], ["a", "b"]),  # noqa: UP045
+        (list[dict], [[{"a": [1]}]], [{"a": [1]}]),
+        (list[list[int]], [[[1], [2]], [[3]]], [[1], [2], [3]]),
+        (list[Any], [[1], [2]], [[1], [2]]),
+        (list[int], [1, 2], [1, 2]),
+    ],
+)
+def test_what_two_loops_collected_comes_as_the_function_declares_it(
+    annotation: Any, value: Any, expected: Any, tmp_path: Path
+) -> None:
+    def function(values: Any) -> list:
+        return values
+
+    function.__annotations__["values"] = annotation
+    told = {"inputs": {"parameterValues": {"values": value}}, "outputs": {"outputFile": str(tmp_path / "out.json")}}
+    assert Executor(told, function, collected={"values": 2}).run() == {"parameterValues": {"Output": expected}}
+    assert Executor(told, function).run() == {"parameterValues": {"Output": value}}, "nobody else's list is touched"

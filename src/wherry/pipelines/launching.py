@@ -143,6 +143,7 @@ class Launcher:
                 images=live.options.images,
                 code_sha256=live.options.code,
                 store_root=self._store.root,
+                levels=resolved.levels,
             )
             advice = self._advise(template.image, template.environment)
             if advice is not None:

@@ -6,7 +6,7 @@ task's inputs, so a loop of ten thousand iterations makes one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -72,8 +72,12 @@ def make(
     images: Sequence[ImageRule],
     code_sha256: str | None,
     store_root: str,
+    levels: Mapping[str, int] | None = None,
 ) -> Template:
-    """The template of a component whose executor is a container, in `image` (its placeholders replaced)."""
+    """The template of a component whose executor is a container, in `image` (its placeholders replaced).
+
+    `levels`: input parameters that were collected, and by how many loops within each other.
+    """
     program = recognise(container.command, container.args)
     source: ObjectRef | None = None
     if isinstance(program, Function):
@@ -88,7 +92,7 @@ def make(
         code=code_ref(store_root, code_sha256) if code_sha256 else None,
         image=rule.image if rule is not None and rule.image else image,
         environment=_environment(program, rule),
-        declared=_declared(component),
+        declared=_declared(component, levels or {}),
         output_artifacts=_output_artifacts(component),
     )
 
@@ -126,20 +130,22 @@ def _environment(program: Function | Program, rule: ImageRule | None) -> EnvRequ
     }
 
 
-def _declared(component: ComponentSpec) -> dict[str, Any]:
+def _declared(component: ComponentSpec, levels: Mapping[str, int]) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     for name, definition in component.input_definitions.parameters.items():
-        entry: dict[str, Any] = {"type": definition.parameter_type or "STRING"}
+        entry: dict[str, Any] = {"type": definition.declared or "STRING"}
         if definition.default_value is not msgspec.UNSET:
             default = definition.default_value  # a document holds doubles; a function that wants integers gets them
-            entry["default"] = default if definition.parameter_type == "NUMBER_DOUBLE" else whole(default)
+            entry["default"] = default if definition.declared == "NUMBER_DOUBLE" else whole(default)
         if definition.is_optional:
             entry["optional"] = True
+        if levels.get(name, 0) > 1:
+            entry["collected"] = levels[name]
         inputs[name] = entry
     outputs = component.output_definitions.parameters
     return {
         "inputs": inputs,
-        "outputs": {name: definition.parameter_type or "STRING" for name, definition in outputs.items()},
+        "outputs": {name: definition.declared or "STRING" for name, definition in outputs.items()},
     }
 
 

@@ -52,6 +52,11 @@ class Task:
         self.output_types: dict[str, str] = component.get("outputs") or {}
         self.executor_input: dict[str, Any] = {}
 
+    @property
+    def collected(self) -> dict[str, int]:
+        """Input parameters that were collected by several loops, and by how many within each other."""
+        return {name: declared["collected"] for name, declared in self._declared.items() if "collected" in declared}
+
     def load_executor_input(self, scratch: str) -> None:
         """Fetch and complete `executor_input`; output files without an absolute path go under `scratch`.
 

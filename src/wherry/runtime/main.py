@@ -117,7 +117,7 @@ def _run_function(task: Task, environ: Mapping[str, str]) -> Outcome:
     function = getattr(module, task.function, None)
     if function is None:
         raise TaskError(f"The source of this task has no function {task.function!r}")
-    executor = Executor(task.executor_input, function, task_root=task.root)
+    executor = Executor(task.executor_input, function, task_root=task.root, collected=task.collected)
     try:
         output = executor.run()
     except SystemExit as error:

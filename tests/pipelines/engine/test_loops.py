@@ -113,9 +113,34 @@ def test_collected_of_nested_loops_is_a_list_of_lists_and_of_artifacts_one_list(
     harness = Harness(nested("x"), lambda task: "".join(map(str, task.parameters.values())), seed=3).to_end()
     given = harness.resolved["read"]
     assert given.parameters["xs"] == [["1a", "2a"], ["1b", "2b"]]
+    assert given.levels == {"xs": 2}
     assert [each["uri"] for each in given.artifacts["ms"]] == [
         f"/store/outer[{i}]/inner[{j}]/leaf/1/m" for i in range(2) for j in range(2)
     ]
+
+
+def test_the_levels_of_what_was_collected_are_known_wherever_it_is_handed_on() -> None:
+    """Through a DAG and by a loop over it; what a task makes of it is its own."""
+    pipeline = Pipeline().leaf("leaf", {"x": "STRING"}).leaf("use", {"xs": "LIST?"}, {"Output": "LIST"})
+    pipeline.dag(
+        "inner", {"leaf": task("leaf", x=Outer("item"))}, {"item": "STRING"}, outputs={"o": ("LIST", Out("leaf"))}
+    )
+    pipeline.dag("middle", {"l": task("inner", over=["1"])}, {"item": "STRING"}, outputs={"o": ("LIST", Out("l", "o"))})
+    pipeline.dag("outer", {"l": task("middle", over=["1"])}, {"item": "STRING"}, outputs={"o": ("LIST", Out("l", "o"))})
+    pipeline.leaf("use-item", {"xs": "LIST"}).leaf("use-made", {"xs": "LIST"})
+    pipeline.dag("each", {"use-item": task("use-item", xs=Outer("item"))}, {"item": "LIST", "all": "LIST"})
+    pipeline.dag(
+        "group",
+        {"use": task("use", xs=Outer("all")), "made": task("use-made", xs=Out("use")),
+         "each": task("each", over_input="all", all=Outer("all"))},
+        {"all": "LIST"},
+    )  # fmt: skip
+    harness = Harness(
+        pipeline.document({"l": task("outer", over=["1"]), "group": task("group", all=Out("l", "o"))}), {"leaf": "v"}
+    ).to_end()
+    assert harness.resolved["group/use"].parameters == {"xs": [[["v"]]]}
+    levels = {path: resolved.levels for path, resolved in harness.resolved.items() if path.startswith("group")}
+    assert levels == {"group/use": {"xs": 3}, "group/made": {}, "group/each[0]/use-item": {"xs": 2}}
 
 
 def test_an_iteration_whose_producer_was_skipped_adds_nothing_to_collected() -> None:

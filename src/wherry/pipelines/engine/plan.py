@@ -143,6 +143,8 @@ class ComponentPlan(msgspec.Struct):
     order: tuple[int, ...]  # every task after those that it needs
     parameters: tuple[Selector, ...]
     artifacts: tuple[Selector, ...]
+    levels_out: dict[str, int]  # output parameters that are collected, and by how many loops within each other
+    levels_in: dict[str, int]  # the same of input parameters, by whoever gives them
 
     @property
     def is_dag(self) -> bool:
@@ -160,6 +162,9 @@ class Plan:
         for name in inside_out(uses(document.pipeline)):
             self._components[name] = self._component(name, document.pipeline.components[name])
         self.root = self._component("root", document.pipeline.root)
+        for component in (self.root, *reversed(self._components.values())):
+            for task in component.tasks:
+                _hand_on_levels(component, task)
 
     def _component(self, name: str, spec: ComponentSpec) -> ComponentPlan:
         definitions = {key: _definition(key, each) for key, each in spec.input_definitions.parameters.items()}
@@ -167,7 +172,7 @@ class Plan:
         if spec.dag is None:
             executor = self.document.pipeline.deployment_spec.executors[spec.executor_label]
             kind: Kind = "importer" if executor.importer else "task"
-            return ComponentPlan(name, spec, kind, executor, definitions, required, [], {}, (), (), (), ())
+            return ComponentPlan(name, spec, kind, executor, definitions, required, [], {}, (), (), (), (), {}, {})
         index = {task: at for at, task in enumerate(spec.dag.tasks)}
         tasks = [self._task(at, task, spec.dag.tasks[task], index) for task, at in index.items()]
         dependents: list[list[int]] = [[] for _ in tasks]
@@ -200,6 +205,8 @@ class Plan:
             _order(tasks),
             parameters,
             artifacts,
+            _levels_out(parameters, by_name),
+            {},
         )
 
     def _task(self, at: int, name: str, spec: TaskSpec, index: dict[str, int]) -> TaskPlan:
@@ -267,6 +274,30 @@ def _sources(output: DagOutputParameter) -> list[ParameterSelector]:
     if output.value_from_oneof:
         return output.value_from_oneof.parameter_selectors
     return [output.value_from_parameter] if output.value_from_parameter else []
+
+
+def _levels_out(selectors: tuple[Selector, ...], tasks: dict[str, TaskPlan]) -> dict[str, int]:
+    found = {each.name: max(_levels(tasks[task], key) for task, key in each.sources) for each in selectors}
+    return {name: levels for name, levels in found.items() if levels}
+
+
+def _levels(task: TaskPlan, key: str) -> int:
+    return task.component.levels_out.get(key, 0) + (task.loop is not None)
+
+
+def _hand_on_levels(component: ComponentPlan, task: TaskPlan) -> None:
+    found = task.component.levels_in
+    for given in task.parameters:
+        if given.selector is not None:
+            continue
+        if given.source == OUTPUT:
+            levels = _levels(component.by_name[given.producer], given.key)
+        else:
+            levels = component.levels_in.get(given.value, 0) if given.source == OUTER else 0
+        if levels > found.get(given.name, 0):
+            found[given.name] = levels
+        if levels > 1 and task.loop is not None and task.loop.input == given.name:
+            found[task.loop.item] = max(levels - 1, found.get(task.loop.item, 0))
 
 
 def _loop(spec: TaskSpec) -> LoopPlan | None:

@@ -49,6 +49,7 @@ class Resolved(msgspec.Struct):
     artifacts: dict[str, list[dict[str, Any]]]
     platform: KubernetesExecutorConfig | None
     info: RunInfo
+    levels: dict[str, int]  # parameters that loops have collected, and by how many loops within each other
 
     @property
     def place(self) -> Place:
@@ -140,6 +141,7 @@ def resolve(run: Run, path: Path) -> Resolved:
         artifacts=artifacts,
         platform=kubernetes.deployment_spec.executors.get(label) if kubernetes else None,
         info=run.info,
+        levels=component.levels_in,
     )
 
 
