@@ -91,9 +91,10 @@ def wherry_run(cases: list[Case], scratch: Path) -> dict[str, float]:
     fresh = scratch / "wherry"
     fresh.mkdir()
     seconds: dict[str, float] = {}
-    with new_home() as home:
+    with new_home({"CUDA_VISIBLE_DEVICES": "0"}) as home:  # one document asks for a GPU, which kfp.local does not heed
         for case in cases:
-            words = [f"{name}={json.dumps(value)}" for name, value in case.arguments(fresh).items()]
+            arguments = case.arguments(fresh).items()
+            words = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in arguments]
             argv = [
                 BIN / "wherry",
                 "run",
