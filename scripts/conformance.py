@@ -60,11 +60,21 @@ ALSO = (
     "missing_kubernetes_optional_inputs.yaml",
     "parallel_for_mount_pvc.yaml",
     "pipeline_with_dynamic_importer_metadata.yaml",
+    "pipeline_with_secret_as_volume.yaml",
     "pipeline_with_volume.yaml",
     "pipeline_with_volume_long_name.yaml",
     *PACKAGES,
 )
 """What the index does not ask of a laptop, and runs here all the same."""
+
+
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "test-secret-1", "namespace": "default"},
+    "stringData": {"username": "user1"},
+}
+"""What KFP's own tests put into their cluster before."""
 
 
 class Case(NamedTuple):
@@ -143,6 +153,7 @@ def server(folder: Path) -> Iterator[Client]:
     ):
         client = running.client()
         try:
+            client.kubernetes("POST", "/api/v1/namespaces/default/secrets", SECRET)
             yield client
         finally:
             client.close()

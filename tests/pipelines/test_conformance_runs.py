@@ -217,6 +217,7 @@ TASKS: dict[str, dict[str, str | dict[str, Any]]] = {
         "print-op": "Hello KFP",
         "print-op-2": "Hello KFP, again.",
     },
+    "pipeline_with_secret_as_volume.yaml": {"comp": "username: user1"},
     "pipeline_with_string_machine_fields_pipeline_input.yaml": {"sum-numbers": {"Output": 3}},
     "pipeline_with_task_using_ignore_upstream_failure.yaml": {"print-op": "default"},
     "pipeline_with_volume.yaml": {
