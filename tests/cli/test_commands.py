@@ -347,7 +347,7 @@ def test_help_lists_the_commands_and_needs_no_server(wherry: Wherry, tmp_path: P
 
 def test_doctor_looks_and_changes_nothing(wherry: Wherry, tmp_path: Path) -> None:
     found = {one["what"]: one for one in map(json.loads, wherry("doctor", "--json").out.splitlines())}
-    assert set(found) == {"wherry", "home", "disk", "server", "pythons", "uv", "capacity", "cgroups", "gpu"}
+    assert set(found) == {"wherry", "home", "disk", "server", "pythons", "uv", "capacity", "cgroups", "volumes", "gpu"}
     assert found["home"]["level"] == "ok"
     assert not (tmp_path / "home").exists()
     (tmp_path / "home").write_text("in the way")

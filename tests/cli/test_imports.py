@@ -35,7 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "apply -f hello.yaml": {"yaml"},
     "status": set(),
     "down": set(),
-    "doctor": {"asyncio", "logging", "msgspec", "sqlite3", "ssl", "subprocess", "uv"},  # asks the node agent's own code
+    # It asks the node agent's own code, and tries to mount.
+    "doctor": {"asyncio", "logging", "msgspec", "sqlite3", "ssl", "subprocess", "tempfile", "uv"},
     "--help": set(),
 }
 PROBE = """

@@ -19,6 +19,7 @@ from wherry.client.api import Client
 from wherry.client.views import duration
 from wherry.home import Home
 from wherry.kube.embedded.node.cgroups import detect
+from wherry.kube.embedded.node.trial import why_none
 
 MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 DISK_LOW = 1 << 30  # bytes; less than this in the home is worth a word
@@ -106,6 +107,13 @@ def _cgroups(home: Home) -> Finding:
     return Finding("cgroups", level, f"limits of {' and '.join(sorted(enforced))} are enforced")
 
 
+def _volumes(home: Home) -> Finding:
+    why = why_none()
+    if why:
+        return Finding("volumes", "note", f"tasks that mount one cannot run here: {why}")
+    return Finding("volumes", "ok", "secrets, config maps, claims and folders can be mounted")
+
+
 def _gpus(home: Home) -> Finding:
     folder = "/proc/driver/nvidia/gpus"
     count = len(os.listdir(folder)) if os.path.isdir(folder) else 0
@@ -123,5 +131,6 @@ CHECKS: tuple[Callable[[Home], Finding], ...] = (
     _uv,
     _cores,
     _cgroups,
+    _volumes,
     _gpus,
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
 from tests.kube.node.machine import machine, sh
 
+from wherry.kube.embedded.node.trial import why_none
 from wherry.kube.errors import Invalid, NotFound
 from wherry.kube.resources import EVENTS, PERSISTENTVOLUMECLAIMS, PODS
 from wherry.testing import until
@@ -154,6 +156,12 @@ def test_folders_of_claims_that_went_unseen_are_removed_at_the_start(tmp_path):
 
     asyncio.run(main())
     assert kept.exists()
+
+
+@root_only
+def test_a_machine_says_whether_it_can_mount():
+    assert why_none() == ""
+    assert not list(Path("/tmp").glob("*/.root"))
 
 
 @pytest.mark.parametrize(
