@@ -43,6 +43,14 @@ class InputValuePlaceholder(Placeholder):
         self.input_name = input_name
         self._ir_type = ir_type
 
+    def __getattr__(self, attribute: str) -> Any:
+        raise AttributeError(
+            at(
+                f"The input {vars(self).get('input_name')!r} is a value, which has no {attribute!r}: "
+                "only artifacts have a uri, a path and metadata."
+            )
+        )
+
     def text(self) -> str:
         return f"{{{{$.inputs.parameters['{self.input_name}']}}}}"
 

@@ -35,6 +35,8 @@ def import_lines(func: Callable[..., Any]) -> list[str]:
         if _artifact_class(parameter.annotation) is not None
     }
     returned = returned_annotation(func)
+    if annotations.is_marked_artifact(returned) and isinstance(annotations.strip_marker(returned), type):
+        raise TypeError(at(f"Unexpected type annotation {returned!r}: a function returns the artifact's class itself."))
     fields = getattr(returned, "__annotations__", {}) if annotations.is_named_tuple(returned) else {"": returned}
     outputs = {name: cls for name, cls in fields.items() if _is_custom(cls)}
     if not parameters and not outputs:

@@ -1,8 +1,8 @@
 """What KFP's compiler refuses: definitions of components, defaults, files."""
-from typing import Any, Literal, Tuple, Union
+from typing import Any, List, Literal, Tuple, Union
 
 from kfp import compiler, dsl
-from kfp.dsl import ContainerSpec, Dataset, Input
+from kfp.dsl import ContainerSpec, Dataset, Input, Output
 
 
 @dsl.component
@@ -188,3 +188,27 @@ def refuse_parameter_type():
 
 def refuse_file_ending():
     compiler.Compiler().compile(inner, "/tmp/refused.tar.gz")
+
+
+def refuse_marked_return():
+    @dsl.component
+    def c() -> Output[Dataset]:
+        pass
+
+
+def refuse_marked_list_return():
+    @dsl.component
+    def c() -> dsl.Output[List[Dataset]]:
+        pass
+
+
+def refuse_path_of_a_value():
+    @dsl.container_component
+    def c(a: str):
+        return ContainerSpec(image="i", args=[a.path])
+
+
+def refuse_metadata_of_a_value():
+    @dsl.container_component
+    def c(a: int):
+        return ContainerSpec(image="i", args=[a.metadata["k"]])
