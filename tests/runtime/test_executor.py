@@ -179,6 +179,13 @@ WE_CAN = [
     case("input path absent, with a default", "def f(d: InputPath('Dataset') = None) -> str:\n    return repr(d)\n"),
     case("optional return", "def f() -> Optional[str]:\n    return 'x'\n"),
     case("status absent", "def f(status: PipelineTaskFinalStatus = None) -> str:\n    return repr(status)\n"),
+    case("optional with None first", "def f(a: Union[None, float]) -> str:\n    return repr(a)\n", {"a": 2.5}),
+    case(
+        "optional own class",
+        "class Mine(Artifact):\n    schema_title = 'mine.Mine'\n    schema_version = '1.0.0'\n"
+        "def f(d: Optional[Input[Mine]] = None) -> str:\n    return type(d).__name__\n",
+        artifacts={"d": given(artifact("x", "/a", "mine.Mine"))},
+    ),
 ]
 
 PROGRAM = """
