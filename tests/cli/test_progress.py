@@ -30,6 +30,15 @@ def test_a_loop_counts_its_iterations_once() -> None:
     assert (step.total, step.done, step.failed) == (30, 30, 30)
 
 
+def test_an_iteration_that_begins_again_is_not_done() -> None:
+    progress = Progress()
+    loop(progress, 3)
+    step = progress.steps["loop"]
+    for phase, counts in (("FAILED", (3, 3, 1)), ("RUNNING", (3, 2, 0)), ("SUCCEEDED", (3, 3, 0))):
+        progress.apply(event("loop[1]", phase, "iteration"))
+        assert (step.total, step.done, step.failed) == counts
+
+
 def test_what_is_visible_of_narrow_and_wide_loops() -> None:
     narrow, wide, failing = Progress(), Progress(), Progress()
     loop(narrow, 3)

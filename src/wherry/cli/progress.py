@@ -139,7 +139,7 @@ class Progress:
         fresh = step is None
         if step is None:
             step = self.steps[path] = Step(path, event.get("kind", "task"))
-        was_final = step.phase in views.FINAL_PHASES and not fresh
+        before = "" if fresh else step.phase
         step.phase, step.attempt = event["phase"], event.get("attempt", 0)
         step.error, step.cached_from = event.get("error"), event.get("cached_from")
         at = event.get("at")
@@ -150,7 +150,7 @@ class Progress:
         elif final:
             step.started, step.finished = event.get("started_at", step.started), event.get("finished_at", at)
         if path.endswith("]"):
-            self._count(self.steps.get(views.parent(path)), step, fresh, final and not was_final)
+            self._count(self.steps.get(views.parent(path)), step, before, fresh)
         elif path != "root":
             self._see(step, fresh)
         return step
@@ -162,12 +162,13 @@ class Progress:
         elif step.phase == "FAILED" and len(self.visible) < VISIBLE_LIMIT:
             self.visible[step.path] = step
 
-    def _count(self, loop: Step | None, step: Step, fresh: bool, ended: bool) -> None:
+    def _count(self, loop: Step | None, step: Step, before: str, fresh: bool) -> None:
+        """An iteration that begins again, by its retry policy, is no longer done."""
         if loop is None:
             return
         loop.total += fresh
-        loop.done += ended
-        loop.failed += ended and step.phase == "FAILED"
+        loop.done += (step.phase in views.FINAL_PHASES) - (before in views.FINAL_PHASES)
+        loop.failed += (step.phase == "FAILED") - (before == "FAILED")
         if fresh and loop.total == MANY + 1:
             inside = f"{loop.path}["
             self.visible = {
