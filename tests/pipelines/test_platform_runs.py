@@ -232,3 +232,52 @@ def test_kubeflows_own_documents_with_settings_run(tmp_path: Path, conformance: 
             }
 
     assert asyncio.run(main()) == {name: ["SUCCEEDED"] for name in CONFORMANCE}
+
+
+def imported(docs: Any, uri: str, *, config: dict[str, Any]) -> dict[str, Any]:
+    """A document: an importer that downloads to the workspace, and two tasks that read what it names."""
+    artifact = {"artifactType": {"schemaTitle": "system.Dataset", "schemaVersion": "0.0.1"}}
+    read = {"taskOutputArtifact": {"producerTask": "imp", "outputArtifactKey": "artifact"}}
+    script = 'echo "$0"; cat "$0"'
+    importer = {"artifactUri": {"constant": uri}, "typeSchema": artifact["artifactType"], "downloadToWorkspace": True}
+    tasks = {"imp": docs.task("comp-imp")}
+    for name in ("first", "second"):
+        tasks[name] = docs.task("comp-read", after=tuple(tasks)[-1:])
+        tasks[name]["dependentTasks"] = sorted({"imp", *tasks[name]["dependentTasks"]})
+        tasks[name]["inputs"] = {"artifacts": {"data": read}}
+    words = ["sh", "-ec", script, "{{$.inputs.artifacts['data'].path}}"]
+    return {
+        "pipeline_spec": docs.document(
+            tasks,
+            {
+                "comp-imp": {"executorLabel": "exec-imp", "outputDefinitions": {"artifacts": {"artifact": artifact}}},
+                "comp-read": {"executorLabel": "exec-read", "inputDefinitions": {"artifacts": {"data": artifact}}},
+            },
+            executors={
+                "exec-imp": {"importer": importer},
+                "exec-read": {"container": {"image": "busybox", "command": words}},
+            },
+        ),
+        "platform_spec": {"platforms": {"kubernetes": {"pipelineConfig": config}}},
+    }
+
+
+def test_what_is_imported_into_the_workspace_is_read_there(tmp_path: Path, docs: Any) -> None:
+    async def main() -> Any:
+        async with server(tmp_path / "home") as (_, pipelines):
+            data = tmp_path / "home" / "artifacts" / "data.txt"
+            data.parent.mkdir(exist_ok=True)
+            data.write_text("imported\n")
+            views: list[Any] = []
+            for config in ({"workspace": {"size": "1Gi"}}, {}):
+                run = await pipelines.submit(imported(docs, str(data), config=config), arguments={})
+                async for _ in pipelines.events(run):
+                    pass
+                views.append(await pipelines.get(run, with_tasks=True))
+            log = b"".join([part async for part in pipelines.logs(views[0]["id"], "second")]).decode()
+            return data, views, log
+
+    data, (view, without), log = asyncio.run(main())
+    assert view["state"] == "SUCCEEDED", [task["error"] for task in view["tasks"] if task["error"]]
+    assert log == f"/kfp-workspace/.artifacts{data}\nimported\n"
+    assert "downloads to the workspace, but the pipeline has none" in without["error"]["message"]

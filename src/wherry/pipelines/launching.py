@@ -32,6 +32,7 @@ class WorkspaceMissing(WherryError):
     """A task uses the workspace of a pipeline that has none."""
 
 
+_GIVE_IT_ONE = "Give it one: @dsl.pipeline(pipeline_config=dsl.PipelineConfig(workspace=...))."
 Identify = Callable[[str, EnvRequest | None], Awaitable[str]]
 """The identity of an image's environment, for cache keys: `(image, what the annotation asks for)`."""
 Advise = Callable[[str, EnvRequest | None], str | None]
@@ -69,9 +70,10 @@ class Launcher:
         live = flight.live
         resolved = resolve(live.engine, flight.path)
         if resolved.kind == "importer":
+            outputs = await self._imported(resolved)
             if resolved.executor.importer is not None and resolved.executor.importer.download_to_workspace:
-                tell(Notice("downloadToWorkspace has no effect: artifacts are read where they lie.", "NotApplicable"))
-            return Succeeded(flight.path, flight.attempt, await self._imported(resolved))
+                _into_workspace(live, resolved, outputs, tell)
+            return Succeeded(flight.path, flight.attempt, outputs)
         if resolved.container.image in PVC_OPERATIONS:
             return await self._claims.operate(flight, resolved, tell)
         template = self._template(live, resolved, tell)
@@ -84,7 +86,7 @@ class Launcher:
             self._workspace_of(live, resolved),
             resolved.component.task_config_passthroughs,
         )
-        if resolved.caching and (resolved.cache_key or not inputs.workspace):
+        if resolved.caching and (resolved.cache_key or not self._writes_to_workspace(inputs, resolved)):
             key = await self._key(live, template, inputs, resolved.cache_key)
             flight.cache_key = key
             if key is not None and live.options.cache:
@@ -116,13 +118,17 @@ class Launcher:
         """Delete the workspace of a run that is over for good, if it has one.  Raises KubeError, StorageError."""
         await self._claims.discard_workspace(name, namespace)
 
+    def _writes_to_workspace(self, inputs: Inputs, resolved: Resolved) -> bool:
+        """Whether what the task does may lie in the workspace, where no later run finds it."""
+        return bool(inputs.workspace) and workspace.named(resolved.container, resolved.parameters)
+
     def _workspace_of(self, live: LiveRun, resolved: Resolved) -> str:
         """The claim of the run's workspace, when the task uses it; else ""."""
         if workspace_of(live) is None:
             if workspace.asked_for(resolved.container, resolved.task):
                 raise WorkspaceMissing(
                     f"the task {resolved.display_name!r} uses the workspace, but the pipeline has none",
-                    hint="Give it one: @dsl.pipeline(pipeline_config=dsl.PipelineConfig(workspace=...)).",
+                    hint=_GIVE_IT_ONE,
                 )
             return ""
         if workspace.mentioned(resolved.container, resolved.parameters, resolved.artifacts):
@@ -186,6 +192,21 @@ def workspace_of(live: LiveRun) -> Workspace | None:
     platform = live.engine.plan.document.platform
     kubernetes = platform.platforms.kubernetes if platform is not None else None
     return kubernetes.pipeline_config.workspace if kubernetes is not None else None
+
+
+def _into_workspace(live: LiveRun, resolved: Resolved, outputs: Outputs, tell: Callable[[Notice], None]) -> None:
+    """Marks what an importer puts out as lying in the workspace: the first task that reads it copies it there."""
+    if workspace_of(live) is None:
+        raise WorkspaceMissing(
+            f"the importer {resolved.display_name!r} downloads to the workspace, but the pipeline has none",
+            hint=_GIVE_IT_ONE,
+        )
+    for artifacts in outputs["artifacts"].values():
+        for artifact in artifacts:
+            if artifact["uri"].startswith("/"):
+                artifact["metadata"] = {**artifact["metadata"], workspace.IN_WORKSPACE: True}
+            else:
+                tell(Notice(f"{artifact['uri']} is not downloaded to the workspace.", "NotApplicable"))
 
 
 def _needed(live: LiveRun, resolved: Resolved) -> list[str]:

@@ -47,10 +47,13 @@ def mentioned(
     container: ContainerSpec, parameters: Mapping[str, Any], artifacts: Mapping[str, list[dict[str, Any]]]
 ) -> bool:
     """Whether a task with these inputs reads or writes the workspace."""
-    return (
-        any(PLACEHOLDER in word or WORKSPACE_PATH in word for word in _words(container))
-        or any(_within(value) for value in parameters.values())
-        or any(_lies_there(each) for found in artifacts.values() for each in found)
+    return named(container, parameters) or any(_lies_there(each) for found in artifacts.values() for each in found)
+
+
+def named(container: ContainerSpec, parameters: Mapping[str, Any]) -> bool:
+    """Whether a task with these parameters is told where the workspace is."""
+    return any(PLACEHOLDER in word or WORKSPACE_PATH in word for word in _words(container)) or any(
+        _within(value) for value in parameters.values()
     )
 
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 
-from wherry.runtime import argv, store
+from wherry.runtime import argv, store, workspace
 from wherry.runtime.failures import TaskError
 from wherry.runtime.shapes import as_array, as_object, is_object
 
@@ -72,6 +72,8 @@ class Task:
         if self._declared:
             self._add_defaults(values)
         inputs["parameterValues"] = argv.resolve_references(values)
+        if inputs.get("artifacts"):
+            workspace.download(inputs["artifacts"])
         outputs: dict[str, Any] = executor_input.setdefault("outputs", {})
         files: dict[str, Any] = outputs.setdefault("parameters", {})
         for name in self.output_types:
