@@ -261,6 +261,26 @@ def test_an_exit_handler_runs_in_any_case_and_is_told_how_it_went(outcome: Broke
     assert harness.state == ("FAILED" if outcome else "SUCCEEDED")
 
 
+def test_exit_handlers_within_each_other_run_from_the_inside_out_and_each_is_told_of_its_own() -> None:
+    pipeline = leaves("a").leaf("exit", {"s": "TASK_FINAL_STATUS"}).dag("inner", {"a": task("a")})
+    pipeline.dag("outer", {"inner": task("inner"), "exit": task("exit", s=Status("inner"), always=True)})
+    tasks = {
+        "outer": task("outer"),
+        "exit": task("exit", s=Status("outer"), always=True),
+        "skipped": task("a", when="false"),
+        "exit-2": task("exit", s=Status("skipped"), always=True),
+    }
+    harness = Harness(pipeline.document(tasks), {"outer/inner/a": Broke("no")}).to_end()
+    assert harness.state == "FAILED"
+    assert [path for path in harness.launched if path != "exit-2"] == ["outer/inner/a", "outer/exit", "exit"]
+    told = {path: resolved.parameters["s"] for path, resolved in harness.resolved.items() if "exit" in path}
+    assert {path: (status["state"], status["error"]) for path, status in told.items()} == {
+        "outer/exit": ("FAILED", {"code": 2, "message": "no"}),
+        "exit": ("FAILED", {"code": 2, "message": "no"}),
+        "exit-2": ("CANCELED", {}),
+    }
+
+
 def test_a_canceled_run_starts_no_exit_handler() -> None:
     tasks = {"group": task("group"), "exit": task("exit", after=["group"], always=True, status=Status("group"))}
     harness = Harness(handler().document(tasks))
