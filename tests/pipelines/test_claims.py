@@ -252,6 +252,28 @@ def test_a_workspace_stays_for_the_retry_and_goes_with_the_run(lab: Any, go: Any
     assert all("deletionTimestamp" in each["metadata"] for each in left)
 
 
+def test_the_next_server_discards_a_workspace_that_was_left(lab: Any, go: Any, shared: Any) -> None:
+    lab.node.script = lambda task: Commit({"Output": "/kfp-workspace/file"} if task.path != "apart" else {})
+
+    async def main() -> Any:
+        await lab.run(shared(SPACE))
+        (left,) = await claims(lab)
+        name = left["metadata"]["name"]
+        await lab.kube.patch(PERSISTENTVOLUMECLAIMS, name, "default", {"metadata": {"finalizers": []}})
+        for run, of in ((left["metadata"]["labels"]["wherry.dev/run"], name), ("unknown", "theirs-kfp-workspace")):
+            labels = {**left["metadata"]["labels"], "wherry.dev/run": run}
+            metadata = {"name": of, "namespace": "default", "labels": labels}
+            spec = {key: value for key, value in left["spec"].items() if key != "volumeName"}
+            await lab.kube.create({**left, "metadata": metadata, "spec": spec})
+        async with lab.serving() as pipelines:
+            while pipelines.busy:
+                await asyncio.sleep(0)
+        return {each["metadata"]["name"]: "deletionTimestamp" in each["metadata"] for each in await claims(lab)}, name
+
+    ending, name = go(main)
+    assert ending == {name: True, "theirs-kfp-workspace": False}, "what another home has made is not ours"
+
+
 def test_the_workspace_of_a_pipeline_without_one_is_missed_by_name(lab: Any, go: Any, shared: Any) -> None:
     view = go(lambda: lab.run(shared(None)))
     assert view["state"] == "FAILED"

@@ -23,7 +23,8 @@ from wherry.pipelines.engine.model import Event, RunInfo, Succeeded
 from wherry.pipelines.engine.placeholders import task_uuid
 from wherry.pipelines.engine.resolve import Resolved
 from wherry.pipelines.flights import Flight, Notice
-from wherry.pipelines.pods import MANAGED_BY, PATH_ANNOTATION, RUN_LABEL
+from wherry.pipelines.platform_volumes import WORKSPACE_VOLUME
+from wherry.pipelines.pods import MANAGED_BY, PATH_ANNOTATION, RUN_LABEL, SELECTOR
 from wherry.storage.artifacts import ArtifactStore
 from wherry.storage.database import Database
 
@@ -51,6 +52,16 @@ class Claims:
     async def make_workspace(self, info: RunInfo, asked: Workspace) -> None:
         """Makes the run's workspace, if it is not there.  Raises ClaimRefused, KubeError, StorageError."""
         await self._make(workspace.claim(info, asked))
+
+    async def workspaces(self) -> list[tuple[str, str, str]]:
+        """Run id, claim and namespace of each workspace that is there.  Raises KubeError, StorageError."""
+        listed = await self._kube.list(PERSISTENTVOLUMECLAIMS, labels=SELECTOR)
+        found = (claim["metadata"] for claim in listed.items)
+        return [
+            (each["labels"][RUN_LABEL], each["name"], each["namespace"])
+            for each in found
+            if each["name"].endswith(f"-{WORKSPACE_VOLUME}")
+        ]
 
     async def discard_workspace(self, name: str, namespace: str) -> None:
         """Deletes a run's workspace, if there is one.  Raises KubeError, StorageError."""

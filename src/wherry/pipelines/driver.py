@@ -119,6 +119,7 @@ class Driver:
             for row in await self._db.read(runs.unfinished):
                 await self._recover(row, listing.items)
             await self._clear_away(listing.items)
+            await self._clear_workspaces()
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -287,7 +288,7 @@ class Driver:
         for live in cycle.over:
             self._drop(live)
             if live.engine.state is RunState.SUCCEEDED and workspace_of(live) is not None:
-                self.spawn(self._discard_workspace(live))
+                self.spawn(self._discard_workspace(claim_name(live.info.resource_name), live.info.namespace))
         for live in cycle.lives:
             live.tell()
         self._fill()
@@ -426,11 +427,18 @@ class Driver:
             else:
                 return
 
-    async def _discard_workspace(self, live: LiveRun) -> None:
+    async def _clear_workspaces(self) -> None:
+        """Delete those of runs that succeeded under a server that died just then; others may be of another home's."""
+        for run_id, name, namespace in await self._launcher.workspaces():
+            row = await self._db.read(lambda tx, run_id=run_id: runs.get(tx, run_id))
+            if row is not None and row.state == RunState.SUCCEEDED:
+                self.spawn(self._discard_workspace(name, namespace))
+
+    async def _discard_workspace(self, name: str, namespace: str) -> None:
         """The workspace of a run that succeeded goes; one that failed keeps it for its retry."""
         while True:
             try:
-                await self._launcher.discard_workspace(claim_name(live.info.resource_name), live.info.namespace)
+                await self._launcher.discard_workspace(name, namespace)
             except (KubeError, StorageError):
                 await asyncio.sleep(self._pause_s)
             else:

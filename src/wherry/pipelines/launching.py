@@ -114,6 +114,10 @@ class Launcher:
         await self._kube.create(built.pod)
         return None
 
+    async def workspaces(self) -> list[tuple[str, str, str]]:
+        """Run id, claim and namespace of each workspace that is there.  Raises KubeError, StorageError."""
+        return await self._claims.workspaces()
+
     async def discard_workspace(self, name: str, namespace: str) -> None:
         """Delete the workspace of a run that is over for good, if it has one.  Raises KubeError, StorageError."""
         await self._claims.discard_workspace(name, namespace)
