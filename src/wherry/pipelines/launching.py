@@ -110,7 +110,8 @@ class Launcher:
             await self._claims.make_workspace(live.info, asked)
         if template.platform is not None:
             for sentence in self._lacking(built.pod):
-                tell(Notice(sentence, "NotApplicable"))
+                if sentence not in live.noticed:
+                    tell(Notice(sentence, "NotApplicable"))
         await self._kube.create(built.pod)
         return None
 
