@@ -17,7 +17,7 @@ def text(t: str = "") -> str:
 
 def make_named_everything():
     @dsl.pipeline(name="My Pipeline: v1.0!")
-    def p(Some_Input: int = 1, camelCase: str = "x", __x: str = ""):
+    def p(Some_Input: int = 1, camelCase: str = "x", x_: str = ""):
         number(n=Some_Input).set_display_name("Shown!")
     return p
 
