@@ -11,7 +11,9 @@ import pytest
 import wherry
 
 
-@pytest.mark.parametrize("package", ["wherry", "wherry.client", "wherry.ir", "wherry.dsl", "wherry.compiler", "wherry.components"])
+@pytest.mark.parametrize(
+    "package", ["wherry", "wherry.client", "wherry.ir", "wherry.dsl", "wherry.compiler", "wherry.components"]
+)
 def test_every_name_in_all_is_there(package: str) -> None:
     module = importlib.import_module(package)
     assert list(module.__all__) == sorted(module.__all__, key=lambda name: name) or package != "wherry"

@@ -142,7 +142,8 @@ def test_the_same_as_kfp(name: str, theirs: Path, ours: Path) -> None:
 def test_names_of_objects_without_objects_are_told(wherry: Wherry) -> None:
     done = wherry("compile", "hello.py", "-o", "x.yaml", "--namespace", "e", "--pipeline-version-name", "v")
     assert done.code == 0
-    assert "warning: --namespace, --pipeline-version-name without --kubernetes-manifest-format has no effect" in done.err
+    unused = "--namespace, --pipeline-version-name without --kubernetes-manifest-format has no effect"
+    assert f"warning: {unused}" in done.err
 
 
 def test_the_environment_disables_caching_too(wherry: Wherry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
