@@ -18,6 +18,7 @@ import site
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -56,14 +57,19 @@ def _without_runtime(environ: Any) -> int:
     return importlib.import_module("wherry.runtime.main").run(environ)
 
 
-def _runtime() -> Callable[..., int]:
-    """The entrance of the in-task runtime; without a runtime, one that fails where the user looks: in the task."""
+def _nothing() -> None:
+    """A rehearsal where there is nothing to rehearse."""
+
+
+def _runtime() -> tuple[Callable[..., int], Callable[[], None]]:
+    """The entrance of the in-task runtime, and its rehearsal; without a runtime, an entrance that fails where the user
+    looks: in the task."""
     try:
         runtime = importlib.import_module("wherry.runtime.main")
     except ImportError:
-        return _without_runtime
+        return _without_runtime, _nothing
     runtime.preload()
-    return runtime.run
+    return runtime.run, runtime.rehearse
 
 
 def main() -> None:
@@ -83,10 +89,10 @@ def main() -> None:
     for name in _PRELOAD.split():
         importlib.import_module(name)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed task loses no whole line
-    run = _runtime()
+    run, rehearse = _runtime()
     _become_reaper()
     listener = socket.socket(fileno=config["fd"])
-    zygote = loop.Zygote(listener, config["path"], config["idle_s"], child.wait)
+    zygote = loop.Zygote(listener, config["path"], config["idle_s"], partial(child.wait, rehearse))
     gc.collect()
     gc.freeze()
     gc.disable()

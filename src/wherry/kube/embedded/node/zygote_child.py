@@ -30,9 +30,13 @@ _SIGCHLD, _SIG_DFL = int(signal.SIGCHLD), int(signal.SIG_DFL)
 _set_signal: Callable[[int, int], Any] = sys.modules["_signal"].signal
 
 
-def wait(fd: int) -> dict[str, Any]:
-    """In a child forked ahead of its attempt: the request for it, one line from `fd`.  Leaves when the zygote does."""
+def wait(rehearse: Callable[[], None], fd: int) -> dict[str, Any]:
+    """In a child forked ahead of its attempt: the request for it, one line from `fd`.  Leaves when the zygote does.
+
+    The time until the request comes is used for a rehearsal: the pages that it writes to need no copying later.
+    """
     _own_session()
+    _shielded(rehearse)
     data = b""
     while not data.endswith(b"\n"):
         part = os.read(fd, 1 << 18)
