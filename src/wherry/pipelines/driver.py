@@ -48,7 +48,7 @@ from wherry.storage.artifacts import ArtifactStore, attempt_root
 from wherry.storage.database import Database
 from wherry.storage.errors import StorageError, UriRefused
 
-RETIRE_AFTER_S = 0.003
+RETIRE_AFTER_S = 0.0005
 """How long finished pods wait to be cleared away, so that it happens while their successors run."""
 SERVICES = 3
 """Tasks that run as long as the driver: the pump and two watches."""
