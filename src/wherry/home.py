@@ -33,13 +33,23 @@ class Home:
 
     @property
     def record(self) -> str:
-        """JSON `{pid, started, version, socket}` of the server that holds the lock."""
+        """JSON `{pid, started, version, addresses}` of the server that holds the lock."""
         return os.path.join(self.path, "server.json")
 
     @property
     def log(self) -> str:
         """Standard output and error of the server."""
         return os.path.join(self.path, "server.log")
+
+    @property
+    def token(self) -> str:
+        """What requests over the network must bring; private."""
+        return os.path.join(self.path, "token")
+
+    @property
+    def tls(self) -> str:
+        """The folder of the certificate authority and of the server's certificate; the keys are private."""
+        return os.path.join(self.path, "tls")
 
     @property
     def database(self) -> str:

@@ -81,10 +81,14 @@ class Client:
         except NotThere:
             return {}
 
-    def shutdown(self) -> dict[str, Any]:
-        """Stops the server that is there, gracefully, and returns what it said; {} when there is none."""
+    def shutdown(self, *, only_idle: bool = False) -> dict[str, Any]:
+        """Stops the server that is there, gracefully, and returns what it said; {} when there is none.
+
+        With `only_idle` one that has runs going stays, and that is a `WherryError`.
+        """
+        wish = _encoded({"only_idle": only_idle})
         try:
-            return self._decoded(self._channel.request("POST", "/v1/shutdown", b"{}", timeout_s=ANSWER_LIMIT_S))
+            return self._decoded(self._channel.request("POST", "/v1/shutdown", wish, timeout_s=ANSWER_LIMIT_S))
         except NotThere:
             return {}
 

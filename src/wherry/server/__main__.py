@@ -13,12 +13,12 @@ import socket
 import sys
 import traceback
 from importlib import import_module
-from typing import cast
 
 from wherry import settings
-from wherry.errors import UsageError, WherryError
+from wherry.errors import UsageError
 from wherry.home import Home
 from wherry.server import home as homes
+from wherry.server.faults import explained
 
 LIFE = "wherry.server.life"  # the lazy entries: nothing of the server is loaded before the lock is ours
 COMPOSE = "wherry.server.compose"
@@ -49,27 +49,6 @@ def main(arguments: list[str]) -> int:
             traceback.print_exception(error)
         sys.stderr.write(f"wherry server {os.getpid()} ends: {reason}\n")
         return 2 if isinstance(reason, UsageError) else 1
-
-
-def explained(error: BaseException, home: Home) -> WherryError:
-    """The sentence for a user in what ended the server: of several errors, the first that has one."""
-    if isinstance(error, WherryError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        found = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        reasons = [explained(inner, home) for inner in found]
-        return next((reason for reason in reasons if not isinstance(reason, Fault)), reasons[0])
-    if isinstance(error, OSError):
-        where = error.filename or home.path
-        return WherryError(f"the server cannot go on: {error.strerror or error}: {where}")
-    return Fault(
-        f"the server ended by a fault of wherry's own: {type(error).__name__}: {error}",
-        hint=f"{home.log} has the traceback; please report it",
-    )
-
-
-class Fault(WherryError):
-    """What ended the server is a mistake in wherry."""
 
 
 def say(ready: int, word: dict[str, object]) -> None:

@@ -59,7 +59,7 @@ async def parts(
             service = import_module(RUNS)
 
             def facts() -> dict[str, Any]:
-                return {"addresses": [f"unix:{home.socket}"], "home": home.path, "up_s": clock.monotonic() - begun}
+                return {"home": home.path, "up_s": clock.monotonic() - begun}
 
             def advise(image: str, request: Mapping[str, Any] | None) -> str | None:
                 return substitution(image) if environments.is_unmapped(image, request) else None

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wherry.errors import WherryError
 from wherry.home import Home
@@ -24,6 +24,9 @@ from wherry.seams import Clock, Ids, SystemClock, SystemIds
 from wherry.server.home import write_record
 from wherry.server.parts import Parts
 from wherry.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from wherry.server.door import Door
 
 WEB = "wherry.server.web"  # the lazy entry: loaded while the first zygote starts
 
@@ -36,21 +39,25 @@ class Compose(Protocol):
     ) -> AbstractAsyncContextManager[Parts]: ...
 
 
-def live(home: Home, settings: ServerSettings, compose: Compose, ready: Callable[[], None]) -> int:
+def live(
+    home: Home, settings: ServerSettings, compose: Compose, ready: Callable[[], None], door: Door | None = None
+) -> int:
     """Serves `home` until it is told to stop or idle; `ready` is called when requests are answered.
 
     Returns the process's exit code.  Raises `WherryError` when the parts cannot start.
     """
-    asyncio.run(_live(home, settings, compose, ready))
+    asyncio.run(_live(home, settings, compose, ready, door))
     return 0
 
 
-async def _live(home: Home, settings: ServerSettings, compose: Compose, ready: Callable[[], None]) -> None:
+async def _live(
+    home: Home, settings: ServerSettings, compose: Compose, ready: Callable[[], None], door: Door | None
+) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await serve(home, settings, compose, ready, stopping)
+    await serve(home, settings, compose, ready, stopping, door=door)
 
 
 async def serve(
@@ -62,25 +69,32 @@ async def serve(
     *,
     clock: Clock | None = None,
     ids: Ids | None = None,
+    door: Door | None = None,
 ) -> None:
-    """Serves `home` in the running loop until `stopping` is set or the server has been idle for `settings.idle_s`."""
+    """Serves `home` in the running loop until `stopping` is set or the server has been idle for `settings.idle_s`.
+
+    Through the `door`, if there is one, those on the network are served, too.
+    """
     clock = clock or SystemClock()
+    addresses = [f"unix:{home.socket}", *((door.address,) if door else ())]
+    known = {"addresses": addresses, **({"auth": door.auth} if door else {})}
     async with compose(home, settings, stopping, clock=clock, ids=ids or SystemIds()) as parts:
-        web: Any = import_module(WEB)
-        activity, server = web.prepare(parts, clock)
+        facts = parts.facts
+        web: Any = import_module(WEB).Web(parts._replace(facts=lambda: {**facts(), **known}), clock)
         listener = bind(home)
         try:
-            write_record(home, [f"unix:{home.socket}"])
             async with asyncio.TaskGroup() as group:
-                serving = group.create_task(server.serve(sockets=[listener]))
-                idle = group.create_task(_stop_when_idle(settings.idle_s, activity, parts.in_use, stopping))
+                group.create_task(web.serve(listener))
+                if door is not None:
+                    group.create_task(web.serve_guarded(door.listener, door))
+                idle = group.create_task(_stop_when_idle(settings.idle_s, web.activity, parts.in_use, stopping))
+                write_record(home, addresses)
                 ready()
-                _announce(home)
+                _announce(home, addresses)
                 await stopping.wait()
                 idle.cancel()
                 unlink(home.socket)
-                server.should_exit = True
-                await serving
+                web.stop()
         finally:
             unlink(home.socket)
             listener.close()
@@ -126,6 +140,6 @@ async def _stop_when_idle(limit_s: float, activity: Idle, busy: Callable[[], boo
                 stopping.set()
 
 
-def _announce(home: Home) -> None:
-    sys.stderr.write(f"wherry server {os.getpid()} serves {home.path}\n")
+def _announce(home: Home, addresses: list[str]) -> None:
+    sys.stderr.write(f"wherry server {os.getpid()} serves {home.path} at {', '.join(addresses)}\n")
     sys.stderr.flush()

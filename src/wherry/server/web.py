@@ -1,4 +1,4 @@
-"""The API on a socket: uvicorn inside our own task group, and who is being served.
+"""The API on sockets: uvicorn inside our own task group, and who is being served.
 
 Loaded by `wherry.server.life` while the parts start.  Invariant: the signals, the lifespan and the log are the server's
 own, not uvicorn's.
@@ -6,9 +6,11 @@ own, not uvicorn's.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import uvicorn
 
@@ -16,14 +18,76 @@ from wherry.seams import Clock
 from wherry.server.app import make_app
 from wherry.server.parts import Parts
 
+if TYPE_CHECKING:
+    import ssl
+
+    from wherry.server.certificates import Certificate
+
 GRACE_S = 2  # for requests that are being answered when the server stops
+CONNECTIONS = 1000  # over the network; more are told to come later
 Application = Callable[[Any, Any, Any], Any]
+_OPTIONS: dict[str, Any] = {
+    "http": "h11",
+    "ws": "none",
+    "lifespan": "off",
+    "interface": "asgi3",
+    "log_config": None,
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "date_header": False,
+    "timeout_graceful_shutdown": GRACE_S,
+    "timeout_keep_alive": 30,
+}
 
 
-def prepare(parts: Parts, clock: Clock) -> tuple[Activity, uvicorn.Server]:
-    """The server over these parts, to be given a listening socket, and what it tells of its activity."""
-    activity = Activity(clock)
-    return activity, _Quiet(_config(activity.watch(make_app(parts))))
+class Guarding(Protocol):
+    """What of the door to the network is needed here; `wherry.server.door.Door`."""
+
+    @property
+    def certificate(self) -> Certificate: ...
+    def guarded(self, app: Application) -> Application: ...
+    async def renew(self, context: ssl.SSLContext) -> None: ...
+
+
+class Web:
+    """The API over the parts, to be served on listening sockets; `activity` tells who is being served."""
+
+    def __init__(self, parts: Parts, clock: Clock) -> None:
+        self.activity = Activity(clock)
+        self._app = self.activity.watch(make_app(parts))
+        self._servers: list[uvicorn.Server] = []
+        self._stopped = False
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answers those who come to the socket, until `stop`."""
+        await self._run(uvicorn.Config(self._app, **_OPTIONS), listener)
+
+    async def serve_guarded(self, listener: socket.socket, door: Guarding) -> None:
+        """Answers those who come over the network and may, in TLS, until `stop`."""
+        file = door.certificate.server
+        app = door.guarded(self._app)
+        config = uvicorn.Config(app, **_OPTIONS, ssl_certfile=file, ssl_keyfile=file, limit_concurrency=CONNECTIONS)
+        config.load()
+        assert config.ssl is not None
+        renewing = asyncio.ensure_future(door.renew(config.ssl))
+        try:
+            await self._run(config, listener)
+        finally:
+            renewing.cancel()
+            await asyncio.wait((renewing,))
+
+    def stop(self) -> None:
+        """Has all of them end, once they have answered what they were asked."""
+        self._stopped = True
+        for server in self._servers:
+            server.should_exit = True
+
+    async def _run(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        server = _Quiet(config)
+        server.should_exit = self._stopped
+        self._servers.append(server)
+        await server.serve(sockets=[listener])
 
 
 class Activity:
@@ -63,20 +127,3 @@ class _Quiet(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
-
-
-def _config(app: Application) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=30,
-    )
