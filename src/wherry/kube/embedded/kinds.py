@@ -8,6 +8,7 @@ others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec.structs
 
@@ -61,6 +62,7 @@ class Kind(msgspec.Struct, frozen=True):
     short_names: tuple[str, ...] = ()  # what users may type instead of the plural
     categories: tuple[str, ...] = ()  # groups of kinds that users may type: all
     columns: tuple[Column, ...] = DEFAULT  # what tables show
+    schema: Mapping[str, Any] | None = None  # a custom resource's: its OpenAPI v3 schema
     table: str = ""  # how rows name it; the resource's qualified name
 
     def __post_init__(self) -> None:

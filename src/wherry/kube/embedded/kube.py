@@ -104,24 +104,30 @@ class EmbeddedKube:
             lambda tx: list_page(tx, selection, history, version, limit=limit, continue_=continue_)
         )
 
-    async def create(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """See `Kube.create`.  dry_run: everything is done but keeping the result."""
+    async def create(self, obj: Object, *, dry_run: bool = False, ownership: writes.Ownership | None = None) -> Object:
+        """See `Kube.create`.  dry_run: everything is done but keeping the result; ownership: what is recorded of it."""
         mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
         if not self._started:
             await self._start()
-        created = await self._write(lambda transaction: writes.create(transaction, kind, mine, self._ids), dry_run)
+        created = await self._write(
+            lambda transaction: writes.create(transaction, kind, mine, self._ids, ownership), dry_run
+        )
         if kind.ttl_s is not None:
             await self._expire(kind, kind.ttl_s)
         return created
 
-    async def replace(self, obj: Object, *, subresource: str = "", dry_run: bool = False) -> Object:
-        """See `Kube.replace`.  dry_run: everything is done but keeping the result."""
+    async def replace(
+        self, obj: Object, *, subresource: str = "", dry_run: bool = False, ownership: writes.Ownership | None = None
+    ) -> Object:
+        """See `Kube.replace`; and `create` for the rest."""
         mine = _mapping(own(obj))
         kind = self._registry.of_object(mine)
         if not self._started:
             await self._start()
-        return await self._write(lambda transaction: writes.replace(transaction, kind, mine, subresource), dry_run)
+        return await self._write(
+            lambda transaction: writes.replace(transaction, kind, mine, subresource, ownership), dry_run
+        )
 
     async def patch(
         self,
@@ -143,6 +149,37 @@ class EmbeddedKube:
         def work(transaction: Transaction) -> Object:
             stored = writes.find(transaction, kind, namespace, name)
             return writes.patch(transaction, stored, mine, type, subresource)
+
+        return await self._write(work, dry_run)
+
+    async def alter(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str,
+        change: Callable[[Object | None], Any],
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+        make: bool = False,
+        ownership: writes.Ownership | None = None,
+    ) -> tuple[Object, bool]:
+        """Puts what `change` makes of an object in its place; with `make`, of None when there is none.
+
+        `change` is called once, changes nothing, and may raise a KubeError, MalformedPatch or PatchFailed.  The other
+        parameters and errors are those of `patch` and `create`.  Returns the object, and whether it is a new one.  Not
+        part of `Kube`: for patches that need more than the object.
+        """
+        kind = self._registry.of_resource(resource)
+        if not self._started:
+            await self._start()
+        writes.require_namespace(kind, namespace)
+
+        def work(transaction: Transaction) -> tuple[Object, bool]:
+            if make and not transaction.exists(kind, namespace, name):
+                return writes.create(transaction, kind, _mapping(own(change(None))), self._ids, ownership), True
+            stored = writes.find(transaction, kind, namespace, name)
+            return writes.alter(transaction, stored, change, subresource, ownership), False
 
         return await self._write(work, dry_run)
 

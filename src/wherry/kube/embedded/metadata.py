@@ -188,6 +188,8 @@ def carry_over(kind: Kind, old: Object, new: Object) -> list[Cause]:
             causes.append(Cause(f"metadata.{key}", f"Invalid value: {metadata[key]!r}: field is immutable"))
     metadata["resourceVersion"] = before["resourceVersion"]
     metadata.pop("managedFields", None)
+    if "managedFields" in before:
+        metadata["managedFields"] = before["managedFields"]
     metadata.pop("selfLink", None)
     metadata.pop("generation", None)
     if "generation" in before:

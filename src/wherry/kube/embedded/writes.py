@@ -6,6 +6,7 @@ its kind's rules; `status` changes only through its subresource, and a change of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from wherry.kube.embedded import metadata as rules
@@ -30,10 +31,13 @@ from wherry.kube.protocol import Object, PatchType
 from wherry.kube.times import timestamp
 from wherry.seams import Ids
 
+# From the object before (None: a new one), the object to be stored and the time: its managedFields.
+Ownership = Callable[[Object | None, Object, str], list[Any]]
+
 _NAME_TRIES = 8  # as the API server does for generateName
 
 
-def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids) -> Object:
+def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids, ownership: Ownership | None = None) -> Object:
     """Stores a new object and returns it; see `Kube.create`."""
     metadata = rules.metadata_of(obj)
     _generate_name(transaction, kind, metadata, ids)
@@ -45,6 +49,8 @@ def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids) -> Objec
     kind.default(obj)
     rules.refuse(kind, str(metadata.get("name", "")), causes + kind.validate(obj))
     kind.begin(obj)
+    if ownership is not None:
+        metadata["managedFields"] = ownership(None, obj, timestamp(transaction.now))
     stored = transaction.add(kind, obj)
     if metadata.get("ownerReferences"):
         Collector(transaction).adopted(stored)
@@ -77,7 +83,9 @@ def _check_namespace(transaction: Transaction, kind: Kind, metadata: dict[str, A
         raise forbidden(kind.resource, str(metadata.get("name", "")), why, [cause])
 
 
-def replace(transaction: Transaction, kind: Kind, obj: Object, subresource: str) -> Object:
+def replace(
+    transaction: Transaction, kind: Kind, obj: Object, subresource: str, ownership: Ownership | None = None
+) -> Object:
     """Puts an object in the place of its name's holder and returns it; see `Kube.replace`."""
     metadata = rules.metadata_of(obj)
     name, namespace = str(metadata.get("name") or ""), str(metadata.get("namespace") or "")
@@ -85,19 +93,33 @@ def replace(transaction: Transaction, kind: Kind, obj: Object, subresource: str)
         raise bad_request("name must be provided")
     stored = find(transaction, kind, namespace, name)
     rules.check_uid(kind, name, stored.metadata, metadata.get("uid"))
-    return _update(transaction, stored, obj, subresource)
+    return _update(transaction, stored, obj, subresource, ownership)
 
 
 def patch(transaction: Transaction, stored: Stored, change: Any, type: PatchType, subresource: str) -> Object:
     """Applies a patch to an object and returns the result; see `Kube.patch`."""
+    if type == "merge" and not isinstance(change, dict):
+        raise bad_request("the patch does not leave an object")
+    work = merge if type == "merge" else apply
+    return alter(transaction, stored, lambda old: work(old, change), subresource)
+
+
+def alter(
+    transaction: Transaction,
+    stored: Stored,
+    change: Callable[[Object], Any],
+    subresource: str,
+    ownership: Ownership | None = None,
+) -> Object:
+    """Puts what `change` makes of an object in its place and returns the result; see `EmbeddedKube.alter`."""
     old = stored.object
     try:
-        new: Any = merge(old, change) if type == "merge" else apply(old, change)
+        new: Any = change(old)
     except MalformedPatch as problem:
         raise bad_request(f"error decoding patch: {problem}") from problem
     except PatchFailed as problem:
         raise error("Invalid", f"the server rejected our request: {problem}", name=stored.name) from problem
-    if not isinstance(new, dict) or (type == "merge" and not isinstance(change, dict)):
+    if not isinstance(new, dict):
         raise bad_request("the patch does not leave an object")
     obj = cast("Object", new)
     if obj.get("apiVersion") != old["apiVersion"] or obj.get("kind") != old["kind"]:
@@ -107,7 +129,7 @@ def patch(transaction: Transaction, stored: Stored, change: Any, type: PatchType
         raise bad_request("the name of the object does not match the name of the request")
     if metadata.get("namespace", stored.namespace) != stored.namespace:
         raise bad_request("the namespace of the object does not match the namespace of the request")
-    return _update(transaction, stored, obj, subresource)
+    return _update(transaction, stored, obj, subresource, ownership)
 
 
 def find(transaction: Transaction, kind: Kind, namespace: str, name: str) -> Stored:
@@ -127,7 +149,9 @@ def require_namespace(kind: Kind, namespace: str) -> None:
         raise bad_request(f"{kind.resource.qualified} are not namespaced")
 
 
-def _update(transaction: Transaction, stored: Stored, new: Object, subresource: str) -> Object:
+def _update(
+    transaction: Transaction, stored: Stored, new: Object, subresource: str, ownership: Ownership | None
+) -> Object:
     kind, old = stored.kind, stored.object
     if subresource == "status" and kind.has_status:
         rules.check_version(kind, stored.name, old["metadata"], rules.metadata_of(new).get("resourceVersion"))
@@ -136,6 +160,8 @@ def _update(transaction: Transaction, stored: Stored, new: Object, subresource: 
         raise error("NotFound", "the server could not find the requested resource", resource=kind.resource)
     else:
         obj = _changed(stored, own(new))
+    if ownership is not None:
+        obj["metadata"] = {**obj["metadata"], "managedFields": ownership(old, obj, timestamp(transaction.now))}
     if obj == old and same(obj, old):
         return old
     collector = Collector(transaction)

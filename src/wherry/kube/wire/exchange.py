@@ -16,6 +16,7 @@ import msgspec
 
 from wherry.ir import yaml
 from wherry.kube.errors import bad_request, error
+from wherry.kube.schemas import MalformedProtobuf, decode
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,6 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as an API server's limit for a request
 _GZIP_FROM_BYTES = 128 * 1024  # as an API server: smaller answers are not worth it
 JSON = "application/json"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 _TRUE = frozenset(["", "1", "t", "T", "TRUE", "true", "True"])
 _FALSE = frozenset(["0", "f", "F", "FALSE", "false", "False"])
 _encode = msgspec.json.Encoder().encode
@@ -86,30 +88,33 @@ class Exchange:
             if not message.get("more_body"):
                 return b"".join(parts)
 
-    async def content(self) -> Any:
-        """The body as a value: YAML where the content type says so, else JSON; None for an empty one.
+    async def content(self, read: Callable[[bytes], None] | None = None) -> Any:
+        """The body as a value: YAML or protobuf where the content type says so, else JSON; None for an empty one.
 
-        Raises BadRequest, TooLarge, UnsupportedMediaType.
+        `read` is given the bytes of JSON.  Raises BadRequest, TooLarge, UnsupportedMediaType.
         """
         data = await self.body()
         if not data:
             return None
         kind = self.content_type
-        if "protobuf" in kind:
-            raise error("UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}")
         try:
+            if kind == PROTOBUF:
+                return decode(data)
             if "yaml" not in kind:
-                return msgspec.json.decode(data)
+                value = msgspec.json.decode(data)
+                if read is not None:
+                    read(data)
+                return value
             documents = yaml.load_all(data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError, yaml.YAMLError) as problem:
+        except (msgspec.DecodeError, MalformedProtobuf, UnicodeError, RecursionError, yaml.YAMLError) as problem:
             raise bad_request(f"the body of the request cannot be read: {problem}") from problem
         if len(documents) != 1:
             raise bad_request(f"the body of the request holds {len(documents)} documents instead of one")
         return documents[0]
 
-    async def mapping(self) -> dict[str, Any]:
-        """The body as an object; raises BadRequest."""
-        value = await self.content()
+    async def mapping(self, read: Callable[[bytes], None] | None = None) -> dict[str, Any]:
+        """The body as an object, see `content`; raises BadRequest."""
+        value = await self.content(read)
         if not isinstance(value, dict):
             raise bad_request("the body of the request is not an object")
         return cast("dict[str, Any]", value)

@@ -6,25 +6,31 @@ changes what happens is honoured, or refused with its name.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from wherry.kube import patches, strategic
 from wherry.kube.embedded import EmbeddedKube
+from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.errors import KubeError, bad_request, error
-from wherry.kube.protocol import Object, PatchType, Propagation
+from wherry.kube.protocol import Object, Propagation
+from wherry.kube.schemas import builtin
 from wherry.kube.times import seconds_of
 from wherry.kube.wire import watches
 from wherry.kube.wire.exchange import Exchange
+from wherry.kube.wire.fields import Fields
 from wherry.kube.wire.paths import Target
 from wherry.kube.wire.views import View, view_for
 from wherry.seams import Clock
 
-_PATCH_TYPES: dict[str, PatchType] = {
-    "application/merge-patch+json": "merge",
-    "application/json-patch+json": "json",
+_STRATEGIC = "application/strategic-merge-patch+json"
+_PATCHES: dict[str, Callable[[Any, Any], Any]] = {
+    "application/json-patch+json": patches.apply,
+    "application/merge-patch+json": patches.merge,
 }
 encoded = msgspec.json.Encoder().encode
 _MATCHES = ("", "NotOlderThan", "Exact")
@@ -166,23 +172,38 @@ async def replace(request: Request) -> None:
 async def patch(request: Request) -> None:
     """PATCH of an object or of its status."""
     exchange, target = request.exchange, request.target
-    type = _PATCH_TYPES.get(exchange.content_type)
-    if type is None:
-        known = ", ".join(sorted(_PATCH_TYPES))
-        raise error(
-            "UnsupportedMediaType", f"the body of the request was in an unknown format - accepted media types: {known}"
-        )
-    change = await exchange.content()
-    obj = await request.server.kube.patch(
+    fields = Fields(exchange, request.kind)
+    work = _patcher(request)
+    change = await exchange.content(fields.read)
+    if work is not patches.apply and not isinstance(change, dict):
+        raise bad_request("the patch is not an object")
+
+    def changed(old: Object | None) -> Any:
+        new = own(work(old, change))
+        return fields.check(cast("Object", new), patched=change) if isinstance(new, dict) else new
+
+    obj, _ = await request.server.kube.alter(
         request.kind.resource,
         target.name,
         target.namespace,
-        change,
-        type=type,
+        changed,
         subresource=target.subresource,
         dry_run=_dry_run(exchange.query),
     )
     await exchange.answer(request.view.object(obj))
+
+
+def _patcher(request: Request) -> Callable[[Any, Any], Any]:
+    """What applies a patch of the request's media type to an object; raises UnsupportedMediaType."""
+    media, kind = request.exchange.content_type, request.kind
+    schema = builtin(kind.resource.api_version, kind.resource.kind)
+    if media == _STRATEGIC and schema is not None:
+        return lambda old, change: strategic.merge(old, change, schema)
+    if media not in _PATCHES:
+        known = ", ".join([*_PATCHES, *([_STRATEGIC] if schema is not None else [])])
+        why = f"the body of the request was in an unknown format - accepted media types include: {known}"
+        raise error("UnsupportedMediaType", why)
+    return _PATCHES[media]
 
 
 class DeleteOptions(NamedTuple):
@@ -279,7 +300,8 @@ def _since_s(request: Request) -> float | None:
 
 async def _sent(request: Request) -> Object:
     """The object in the body, of the kind and in the namespace that the path names.  Raises BadRequest."""
-    obj, target, resource = await request.exchange.mapping(), request.target, request.kind.resource
+    fields = Fields(request.exchange, request.kind)
+    obj, target, resource = await request.exchange.mapping(fields.read), request.target, request.kind.resource
     obj.setdefault("apiVersion", resource.api_version)
     obj.setdefault("kind", resource.kind)
     if (obj["apiVersion"], obj["kind"]) != (resource.api_version, resource.kind):
@@ -297,7 +319,7 @@ async def _sent(request: Request) -> Object:
                 f"the namespace of the provided object does not match the namespace sent on the request: {given!r}"
                 f" is not {target.namespace!r}"
             )
-    return obj
+    return fields.check(obj)
 
 
 def _dry_run(query: dict[str, Any]) -> bool:
