@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ from wherry.home import Home
 from wherry.seams import SystemClock
 from wherry.server import home as lodging
 from wherry.server.door import Door, Listening
-from wherry.server.faults import explained
+from wherry.server.faults import Fault, explained
 
 LIFE = "wherry.server.life"  # the lazy entries: loaded when the home is ours
 COMPOSE = "wherry.server.compose"
@@ -48,17 +49,16 @@ def up(host: str, port: int, names: tuple[str, ...], auth: str, folder: str | No
     home = homes.of({"WHERRY_HOME": folder} if folder else os.environ)
     chosen = settings.server_settings(os.environ)._replace(idle_s=math.inf)
     lodging.prepare(home)
-    _leave(home)
+    _guest(Client(home.path))
     door = Door(home, Listening(host, port, "none" if auth == "none" else "token", names), SystemClock())
     try:
-        _ = door.certificate  # made now: what is wrong with it is said before the home changes hands
         _held = _take(home)  # the lock, for as long as this process lives
         os.chdir(home.path)
         life, parts = import_module(LIFE), import_module(COMPOSE).parts
         return life.live(home, chosen, parts, lambda: _tell(home, door, auth), door)
     except Exception as error:  # noqa: BLE001 - the boundary of the process, as that of a server in the background
         reason = explained(error, home)
-        if error is not reason and not isinstance(error, ExceptionGroup):
+        if isinstance(reason, Fault):
             traceback.print_exception(error)
         raise reason from None
     finally:
@@ -77,24 +77,29 @@ def _take(home: Home) -> int:
 def _leave(home: Home) -> bool:
     """Has a server in the background leave; whether there was one.  Raises `WherryError` when it has to stay."""
     client = Client(home.path)
-    try:
-        found = client.status()
-        if not found:
-            return False
-        who = f"server {found['pid']}"
-        public = [each for each in found.get("addresses", ()) if not each.startswith("unix:")]
-        if public:
-            raise WherryError(f"{who} serves {home.path} already, at {', '.join(public)}", hint="wherry down stops it")
-        if found["active_runs"]:
-            raise WherryError(
-                f"{who} has {home.path} and {found['active_runs']} runs going",
-                hint="wait for them (wherry ls), or stop it with `wherry down`: this server then takes the runs up",
-            )
+    found = _guest(client)
+    if found:
         client.shutdown(only_idle=True)
-    finally:
-        client.close()
-    wait_until_left(home, found["pid"])
-    return True
+        wait_until_left(home, found["pid"])
+    return bool(found)
+
+
+def _guest(client: Client) -> dict[str, Any]:
+    """The server in the background, {} when there is none.  Raises `WherryError` when it has to stay."""
+    found = client.status()
+    client.close()
+    who = f"server {found.get('pid')}"
+    public = [each for each in found.get("addresses", ()) if not each.startswith("unix:")]
+    if public:
+        raise WherryError(
+            f"{who} serves {client.home.path} already, at {', '.join(public)}", hint="wherry down stops it"
+        )
+    if found.get("active_runs"):
+        raise WherryError(
+            f"{who} has {client.home.path}, with runs that are going: {found['active_runs']}",
+            hint="wait for them (wherry ls), or stop it with `wherry down`: this server then takes the runs up",
+        )
+    return found
 
 
 def _tell(home: Home, door: Door, auth: str) -> None:

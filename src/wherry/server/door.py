@@ -1,8 +1,8 @@
 """The server's door to the network: an address that it listens at, its certificate, and the guard before the app.
 
-Made by `wherry up` before it takes the home, so that a port which is taken costs nothing; run by `wherry.server.life`.
-Invariants: everything on the network is TLS, for public Kubernetes clients send no token without it; nothing but
-loopback is listened at without a token.
+Made by `wherry up` before it takes the home, so that a port which is taken costs nothing; secured and run by
+`wherry.server.life`.  Invariants: token and certificate are made under the home's lock; everything on the network is
+TLS, for public Kubernetes clients send no token without it; only loopback is listened at without a token.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import sys
 from typing import Any, Literal, NamedTuple
 
 from wherry.errors import UsageError, WherryError
@@ -43,16 +44,18 @@ class Door:
         self.auth = listening.auth
         family, place = _resolved(listening)
         self._names = _names(listening, place[0])
-        self._token = private.token(home) if listening.auth == "token" else None
+        self._token: str | None = None
+        self.certificate = certificates.Certificate("", "")
         self.listener = _listen(family, place, listening)
         self.port: int = self.listener.getsockname()[1]
         host = _WILDCARDS.get(place[0], listening.host)
         self.address = f"https://{f'[{host}]' if ':' in host else host}:{self.port}"
 
-    @property
-    def certificate(self) -> certificates.Certificate:
-        """The certificate's files, made or renewed when that is due."""
-        return certificates.ensure(self._home, self._names, self._clock.time())
+    def secure(self) -> None:
+        """Makes the token and the certificate where they are not there.  The caller holds the home's lock."""
+        if self.auth == "token":
+            self._token = private.token(self._home)
+        self.certificate = self._certificate()
 
     def guarded(self, app: Application) -> Application:
         """The app behind the guard."""
@@ -62,7 +65,15 @@ class Door:
         """Has `context` answer with a new certificate before the old one ends, for ever."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await asyncio.to_thread(lambda: context.load_cert_chain(self.certificate.server))
+            try:
+                self.certificate = await asyncio.to_thread(self._certificate)
+            except WherryError as error:  # a month is left to mend it
+                sys.stderr.write(f"wherry server: the certificate is not renewed: {error}\n")
+            else:
+                context.load_cert_chain(self.certificate.server)
+
+    def _certificate(self) -> certificates.Certificate:
+        return certificates.ensure(self._home, self._names, self._clock.time())
 
     def close(self) -> None:
         """Listens no longer."""

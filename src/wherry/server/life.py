@@ -77,6 +77,8 @@ async def serve(
     """
     clock = clock or SystemClock()
     addresses = [f"unix:{home.socket}", *((door.address,) if door else ())]
+    if door is not None:
+        door.secure()
     known = {"addresses": addresses, **({"auth": door.auth} if door else {})}
     async with compose(home, settings, stopping, clock=clock, ids=ids or SystemIds()) as parts:
         facts = parts.facts

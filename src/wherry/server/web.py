@@ -44,8 +44,8 @@ _OPTIONS: dict[str, Any] = {
 class Guarding(Protocol):
     """What of the door to the network is needed here; `wherry.server.door.Door`."""
 
-    @property
-    def certificate(self) -> Certificate: ...
+    certificate: Certificate
+
     def guarded(self, app: Application) -> Application: ...
     async def renew(self, context: ssl.SSLContext) -> None: ...
 

@@ -16,6 +16,7 @@ from typing import Self
 from wherry.client.api import Client
 from wherry.home import Home
 from wherry.server import home as homes
+from wherry.server.door import Door
 from wherry.server.life import Compose, serve
 from wherry.settings import ServerSettings
 
@@ -23,13 +24,22 @@ COMPOSE = "wherry.server.compose"  # the lazy entry: all parts, where a test doe
 
 
 class ServerThread:
-    """`with ServerThread(folder) as server: server.client().submit(...)`; `compose` replaces the parts."""
+    """`with ServerThread(folder) as server: server.client().submit(...)`.
+
+    `compose` replaces the parts; a `door` lets the network in.
+    """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, compose: Compose | None = None, settings: ServerSettings | None = None
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        compose: Compose | None = None,
+        settings: ServerSettings | None = None,
+        door: Door | None = None,
     ) -> None:
         self.home = Home(os.path.realpath(folder))
         self._compose: Compose = compose or import_module(COMPOSE).parts
+        self._door = door
         self._settings = settings or ServerSettings()
         self._ready = threading.Event()
         self._error: BaseException | None = None
@@ -74,4 +84,4 @@ class ServerThread:
 
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        await serve(self.home, self._settings, self._compose, self._ready.set, self._stopping)
+        await serve(self.home, self._settings, self._compose, self._ready.set, self._stopping, door=self._door)
