@@ -14,7 +14,7 @@ from typing import Any
 
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.errors import KubeError, error
-from wherry.kube.wire import discovery, verbs
+from wherry.kube.wire import discovery, openapi, verbs
 from wherry.kube.wire.exchange import JSON, ClientGone, Exchange, Receive, Scope, Send
 from wherry.kube.wire.paths import parse
 from wherry.seams import Clock
@@ -141,8 +141,23 @@ def _discover(server: verbs.Server, exchange: Exchange, words: list[str]) -> dic
             return discovery.group(registry, group)
         case ["apis", group, version]:
             return discovery.resource_list(registry, group, version)
+        case ["openapi", "v2"]:
+            _check_json(exchange)
+            return openapi.swagger(registry)
+        case ["openapi", "v3"]:
+            _check_json(exchange)
+            return openapi.index(registry)
+        case ["openapi", "v3", *root]:
+            _check_json(exchange)
+            return openapi.document(registry, "/".join(root))
         case _:
             return None
+
+
+def _check_json(exchange: Exchange) -> None:
+    """Raises NotAcceptable for a client that takes documents only in another form."""
+    if not any(media in (JSON, "application/*", "*/*") for media, _ in exchange.accepts()):
+        raise error("NotAcceptable", f"only the following media types are accepted: {JSON}")
 
 
 def _version() -> dict[str, str]:
