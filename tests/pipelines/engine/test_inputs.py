@@ -128,6 +128,25 @@ def test_placeholders_in_constants_are_replaced_wherever_they_stand(placeholder:
     assert one(inputs, x={"a": [placeholder]}, y=5).resolved["a"].parameters["x"] == {"a": [expected]}
 
 
+def test_placeholders_in_defaults_are_replaced() -> None:
+    default = {"parameterType": "STRING", "defaultValue": "of {{$.pipeline_job_name}}", "isOptional": True}
+    pipeline = Pipeline().leaf("a", {"x": default, "y": "STRING?"})
+    pipeline.dag("d", {"b": task("a", y=Outer("z"))}, {"z": default})
+    tasks = {"a": task("a", y=Outer("r")), "given": task("a", x="own"), "d": task("d")}
+    resolved = Harness(pipeline.document(tasks, {"r": default})).to_end().resolved
+    filled = f"of {INFO.name}"
+    assert resolved["a"].parameters == {"x": filled, "y": filled}
+    assert resolved["given"].parameters == {"x": "own"}
+    assert resolved["d/b"].parameters == {"x": filled, "y": filled}
+
+
+def test_placeholders_in_the_items_of_a_loop_are_replaced() -> None:
+    pipeline = Pipeline().leaf("a", {"item": "STRUCT"})
+    items = [{"run": "{{$.pipeline_job_name}}"}, {"{{$.pipeline_task_name}}": ["plain"]}]
+    resolved = Harness(pipeline.document({"a": task("a", over=items)})).to_end().resolved
+    assert [resolved[f"a[{index}]"].parameters["item"] for index in (0, 1)] == [{"run": INFO.name}, {"a": ["plain"]}]
+
+
 def test_an_f_string_reaches_the_tasks_of_a_pipeline_that_it_is_given_to() -> None:
     pipeline = (
         Pipeline()

@@ -31,6 +31,7 @@ from wherry.pipelines.engine.model import (
     Start,
     Trigger,
 )
+from wherry.pipelines.engine.placeholders import Place
 from wherry.pipelines.engine.plan import TaskPlan
 from wherry.pipelines.engine.state import (
     AnyNode,
@@ -294,7 +295,7 @@ class Flow:
             stays = goes_on(self, dag, task, self.get(path))
             if task.loop is not None:
                 loop = Loop(path, dag.path, "loop", task)
-                loop.items = inputs.items_of(task, parameters, artifacts)
+                loop.items = inputs.items_of(task, Place(self.run.info, task.name, path), parameters, artifacts)
                 loop.parameters, loop.artifacts = parameters, artifacts
                 self._open_loop(loop, goes_on=stays)
             else:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from wherry.errors import WherryError
 from wherry.ir import cel
-from wherry.pipelines.engine.model import GOOD, Path, Phase
+from wherry.pipelines.engine.model import GOOD, ROOT, Path, Phase
 from wherry.pipelines.engine.placeholders import Place, filled_deep, value_text
 from wherry.pipelines.engine.plan import (
     CONSTANT,
@@ -83,14 +83,14 @@ def artifacts_of(view: View, dag: Dag, task: TaskPlan) -> dict[str, list[Any]]:
     return found
 
 
-def items_of(task: TaskPlan, parameters: dict[str, Any], artifacts: dict[str, list[Any]]) -> list[Any]:
-    """What a loop runs over; an artifact loop's items are lists of one artifact.  Raises Unresolvable."""
+def items_of(task: TaskPlan, place: Place, parameters: dict[str, Any], artifacts: dict[str, list[Any]]) -> list[Any]:
+    """What the loop at `place` runs over; an artifact loop's items are lists of one artifact.  Raises Unresolvable."""
     loop = task.loop
     assert loop is not None
     if loop.artifact:
         return [[artifact] for artifact in artifacts.get(loop.input, [])]
     if loop.items is not None:
-        return loop.items
+        return filled_deep(loop.items, place, parameters) if loop.template else loop.items
     items = parse_items(parameters.get(loop.input))
     if items is None:
         value = value_text(parameters.get(loop.input))
@@ -164,7 +164,7 @@ def root_inputs(view: View) -> dict[str, Any]:
     for name, definition in run.plan.root.definitions.items():
         value = run.arguments.get(name, MISSING)
         if value is MISSING or (value is None and definition.default is not MISSING):
-            value = definition.default
+            value = filled_deep(definition.default, Place(run.info, "", ROOT), {})
         if value is MISSING or value is None:
             if not definition.optional:
                 raise Unresolvable(f"the pipeline's parameter {name!r} has no value")

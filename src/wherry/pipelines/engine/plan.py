@@ -79,6 +79,7 @@ class LoopPlan(msgspec.Struct):
 
     item: str
     items: list[Any] | None
+    template: bool  # the constant items have placeholders
     input: str
     artifact: bool
     limit: int  # 0: no limit
@@ -212,7 +213,9 @@ class Plan:
     def _task(self, at: int, name: str, spec: TaskSpec, index: dict[str, int]) -> TaskPlan:
         component = self._components[spec.component_ref.name]
         inputs = component.spec.input_definitions.artifacts
-        parameters = tuple(given_of(key, each, component) for key, each in spec.inputs.parameters.items())
+        loop = _loop(spec)
+        given = [given_of(key, each, component) for key, each in spec.inputs.parameters.items()]
+        parameters = (*given, *_default_templates(component, {*spec.inputs.parameters, loop.item if loop else ""}))
         return TaskPlan(
             name=name,
             index=at,
@@ -233,7 +236,7 @@ class Plan:
             ),
             always=spec.trigger_policy.strategy == "ALL_UPSTREAM_TASKS_COMPLETED",
             condition=cel.parse(spec.trigger_policy.condition) if spec.trigger_policy.condition else None,
-            loop=_loop(spec),
+            loop=loop,
             retry=_retry(spec),
         )
 
@@ -270,6 +273,15 @@ def given_of(name: str, spec: InputParameterSpec, component: ComponentPlan | Non
     return Given(name, OUTER, spec.component_input_parameter, "", "", selector, definition)
 
 
+def _default_templates(component: ComponentPlan, given: set[str]) -> list[Given]:
+    """Defaults with placeholders, of inputs that a task does not give: what they stand for is known in the run only."""
+    return [
+        Given(name, TEMPLATE, each.default, "", "", None, each)
+        for name, each in component.definitions.items()
+        if name not in given and mentions(each.default)
+    ]
+
+
 def _sources(output: DagOutputParameter) -> list[ParameterSelector]:
     if output.value_from_oneof:
         return output.value_from_oneof.parameter_selectors
@@ -304,13 +316,14 @@ def _loop(spec: TaskSpec) -> LoopPlan | None:
     limit = spec.iterator_policy.parallelism_limit
     if spec.artifact_iterator:
         return LoopPlan(
-            spec.artifact_iterator.item_input, None, spec.artifact_iterator.items.input_artifact, True, limit
+            spec.artifact_iterator.item_input, None, False, spec.artifact_iterator.items.input_artifact, True, limit
         )
     if not spec.parameter_iterator:
         return None
     source = spec.parameter_iterator.items
     items = parse_items(source.raw) if source.raw else None
-    return LoopPlan(spec.parameter_iterator.item_input, items, source.input_parameter, False, limit)
+    template = mentions(items)
+    return LoopPlan(spec.parameter_iterator.item_input, items, template, source.input_parameter, False, limit)
 
 
 def parse_items(value: Any) -> list[Any] | None:

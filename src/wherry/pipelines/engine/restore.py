@@ -14,6 +14,7 @@ from wherry.ir.reader import Document
 from wherry.pipelines.engine import inputs, outputs
 from wherry.pipelines.engine.generations import recount_dag, recount_loop
 from wherry.pipelines.engine.model import GOOD, LEAF_KINDS, ROOT, Phase, Reason, Row, RunInfo, RunOptions, RunState
+from wherry.pipelines.engine.placeholders import Place
 from wherry.pipelines.engine.plan import TaskPlan
 from wherry.pipelines.engine.state import (
     AnyNode,
@@ -160,7 +161,8 @@ def _reopen(run: Run, group: Dag | Loop) -> None:
         group.parameters = inputs.parameters_of(run, parent, group.task)
         group.artifacts = inputs.artifacts_of(run, parent, group.task)
         if isinstance(group, Loop):
-            group.items = inputs.items_of(group.task, group.parameters, group.artifacts)
+            place = Place(run.info, group.task.name, group.path)
+            group.items = inputs.items_of(group.task, place, group.parameters, group.artifacts)
         return
     item = inputs.iteration_item(parent, group.task, group.path)
     assert isinstance(parent, Loop)
