@@ -6,9 +6,12 @@ rounded down.
 
 from __future__ import annotations
 
-import calendar
+import re
 import time
+from datetime import datetime
 from functools import lru_cache
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def timestamp(seconds: float) -> str:
@@ -22,5 +25,7 @@ def _timestamp(seconds: int) -> str:
 
 
 def seconds_of(text: str) -> int:
-    """The inverse of `timestamp`; raises ValueError."""
-    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    """The inverse of `timestamp`, which takes every form of RFC 3339 that clients write; raises ValueError."""
+    if not _RFC3339.fullmatch(text):
+        raise ValueError(f"time data {text!r} is not in RFC 3339")
+    return int(datetime.fromisoformat(text.upper()).timestamp() // 1)

@@ -37,8 +37,8 @@ T = TypeVar("T")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-KUBERNETES = ("/api/", "/apis/", "/openapi/")  # what belongs to the Kubernetes API, with the names below
-KUBERNETES_ROOTS = ("/api", "/apis", "/version", "/healthz", "/readyz", "/livez")
+# The first words of the paths that belong to the Kubernetes API.
+KUBERNETES = frozenset(("api", "apis", "openapi", "version", "healthz", "readyz", "livez"))
 
 
 def make_app(parts: Parts) -> ASGIApp:
@@ -47,7 +47,7 @@ def make_app(parts: Parts) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        if parts.kubernetes is None or not (path.startswith(KUBERNETES) or path in KUBERNETES_ROOTS):
+        if parts.kubernetes is None or path.lstrip("/").partition("/")[0] not in KUBERNETES:
             await own(scope, receive, send)
             return
         if not faces:

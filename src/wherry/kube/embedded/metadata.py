@@ -13,7 +13,7 @@ from wherry.kube.embedded.kinds import Kind
 from wherry.kube.errors import Cause, bad_request, conflict, invalid
 from wherry.kube.names import label_value_error, qualified_name_error
 from wherry.kube.protocol import Object
-from wherry.kube.times import timestamp
+from wherry.kube.times import seconds_of, timestamp
 from wherry.seams import Ids
 
 ANNOTATIONS_LIMIT_BYTES = 256 * 1024
@@ -170,6 +170,16 @@ def check_uid(kind: Kind, name: str, current: Mapping[str, Any], uid: Any) -> No
         raise conflict(kind.resource, name, why)
 
 
+def _same_moment(key: str, new: Any, old: Any) -> bool:
+    """Whether two texts of a time mean the same one: clients write offsets where we write Z."""
+    if not (key.endswith("Timestamp") and isinstance(new, str) and isinstance(old, str)):
+        return False
+    try:
+        return seconds_of(new) == seconds_of(old)
+    except ValueError:
+        return False
+
+
 def carry_over(kind: Kind, old: Object, new: Object) -> list[Cause]:
     """Fills in what `new` may leave out of its metadata, in place; returns what it may not change.
 
@@ -184,6 +194,8 @@ def carry_over(kind: Kind, old: Object, new: Object) -> list[Cause]:
             metadata.pop(key, None)
             if key in before:
                 metadata[key] = before[key]
+        elif _same_moment(key, metadata[key], before.get(key)):
+            metadata[key] = before[key]
         elif metadata[key] != before.get(key):
             causes.append(Cause(f"metadata.{key}", f"Invalid value: {metadata[key]!r}: field is immutable"))
     metadata["resourceVersion"] = before["resourceVersion"]

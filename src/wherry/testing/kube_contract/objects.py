@@ -414,6 +414,18 @@ class ObjectsContract:
 
         perform(open_kube, body)
 
+    def test_a_time_written_in_another_form_is_no_change(self, open_kube: OpenKube) -> None:
+        async def body(place: Place) -> None:
+            (before,) = await place.create(place.configmap("a"))
+            made = before["metadata"]["creationTimestamp"]
+            written = {**before, "metadata": {**before["metadata"], "creationTimestamp": made.replace("Z", "+00:00")}}
+            assert (await place.kube.replace(written))["metadata"]["creationTimestamp"] == made
+            later = {"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z"}}
+            error = await failure(place.kube.patch(CONFIGMAPS, "a", place.namespace, later))
+            assert isinstance(error, Invalid)
+
+        perform(open_kube, body)
+
     def test_a_merge_patch_sets_merges_and_removes(self, open_kube: OpenKube) -> None:
         async def body(place: Place) -> None:
             await place.create(place.configmap("a", {"k": "1", "l": "1"}, labels={"x": "1"}))
