@@ -147,6 +147,14 @@ def test_a_kfp_that_can_be_imported_is_left_alone(tmp_path: Path, package: str) 
         sys.modules.pop("kfp", None)
 
 
+def test_names_are_supplied_within_a_block_that_supplies_them() -> None:
+    with supplied():
+        with supplied():
+            exec("from kfp import dsl", {})
+        exec("from kfp import dsl, compiler\ndsl.component", {})
+    assert "kfp" not in sys.modules
+
+
 def test_a_folder_of_that_name_without_code_is_no_kfp(tmp_path: Path) -> None:
     (tmp_path / "kfp" / "pipeline_spec").mkdir(parents=True)
     text = "from kfp import dsl\n@dsl.component\ndef work(): pass\n"

@@ -27,7 +27,8 @@ def check(word: str, *, as_json: bool) -> int:
     """Explains the pipeline that `FILE[:PIPELINE]` names; returns the exit code."""
     try:
         flow = flows.load(word)
-        explanation, nodes = explain(ir.from_builtins(flow.document))
+        with flows.named(word):
+            explanation, nodes = explain(ir.from_builtins(flow.document))
     except UsageError as error:
         if not as_json:
             raise

@@ -124,7 +124,8 @@ def _disable_caching(word: str) -> None:
 def _compiled(word: str) -> _Compiled:
     flow = flows.load(word)
     if _is_compiled(word):
-        import_module(IR).from_builtins(flow.document)  # refuses what nobody could run
+        with flows.named(word):
+            import_module(IR).from_builtins(flow.document)  # refuses what nobody could run
     pipeline, platform = documents.split(flow.document)
     return _Compiled(pipeline, platform or {}, flow.description)
 

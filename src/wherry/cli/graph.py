@@ -22,7 +22,9 @@ def graph(flow: str, output: str | None) -> None:
     """Draw the pipeline in FILE, a .py file or a compiled .yaml or .json file: in the terminal, or as SVG."""
     if output is not None and output != "-" and not output.endswith(".svg"):
         raise UsageError(f"-o {output}: the name must end in .svg")
-    pipeline = drawing.nodes_of(ir.from_builtins(flows.load(flow).document))
+    loaded = flows.load(flow)
+    with flows.named(flow):
+        pipeline = drawing.nodes_of(ir.from_builtins(loaded.document))
     if output is not None:
         write(output, drawing.as_svg(pipeline))
         return

@@ -56,10 +56,12 @@ def run(
     wishes = Wishes(cache=not no_cache, keep_going=keep_going, parallelism=parallelism, on=on)
     chosen = options(client, project, wishes)
     if detach:
-        made = client.submit(loaded.document, values, name=name, options=chosen)
+        with flows.named(flow):
+            made = client.submit(loaded.document, values, name=name, options=chosen)
         click.echo(f'{{"run":"{made}"}}' if as_json else made)
         return 0
-    made, events = client.submit_and_follow(loaded.document, values, name=name, options=chosen)
+    with flows.named(flow):
+        made, events = client.submit_and_follow(loaded.document, values, name=name, options=chosen)
     if not as_json:
         click.echo(f"run {views.short(made)} of {loaded.label}")
     return follow(client, made, first=events, as_json=as_json, flow=loaded)

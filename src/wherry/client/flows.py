@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, cast
@@ -87,6 +88,15 @@ def split(word: str) -> tuple[str, str | None]:
         return word, None
     path, _, name = word.rpartition(":")
     return path, name or None
+
+
+@contextmanager
+def named(word: str) -> Generator[None]:
+    """What is found to be wrong with a flow after it was loaded names its file, too."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{split(word)[0]}: {error.message}", hint=error.hint) from None
 
 
 def read_yaml(text: bytes) -> list[Any]:

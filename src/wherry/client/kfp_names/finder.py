@@ -116,7 +116,7 @@ class _Finder:
         """As `importlib.abc.MetaPathFinder` has it.  Raises ModuleNotFoundError for a part of kfp we do not have."""
         loader: Any = self  # `importlib.abc`, whose class it would be, costs more than all of this
         if fullname == "kfp":
-            return None if _is_installed(self) else ModuleSpec(fullname, loader, is_package=True)
+            return None if _is_installed() else ModuleSpec(fullname, loader, is_package=True)
         if not fullname.startswith("kfp.") or not isinstance(sys.modules.get("kfp"), _View):
             return None
         if fullname not in _SOURCES:
@@ -136,7 +136,7 @@ class _Finder:
 
 @contextmanager
 def supplied() -> Generator[None]:
-    """While the block runs, `import kfp` gives wherry's names if there is no kfp to import."""
+    """While the block runs, `import kfp` gives wherry's names if there is no kfp to import.  Blocks may be nested."""
     finder: Any = _Finder()
     sys.meta_path.insert(0, finder)
     try:
@@ -144,14 +144,15 @@ def supplied() -> Generator[None]:
     finally:
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)
-        for name, module in sys.modules.copy().items():  # a copy: other threads may import meanwhile
-            if isinstance(module, _View):
-                del sys.modules[name]
+        if not any(isinstance(other, _Finder) for other in sys.meta_path):
+            for name, module in sys.modules.copy().items():  # a copy: other threads may import meanwhile
+                if isinstance(module, _View):
+                    del sys.modules[name]
 
 
-def _is_installed(finder: _Finder) -> bool:
+def _is_installed() -> bool:
     for other in sys.meta_path:
-        if other is not finder and hasattr(other, "find_spec"):
+        if not isinstance(other, _Finder) and hasattr(other, "find_spec"):
             spec = other.find_spec("kfp", None)
             if spec is not None and spec.origin is not None:  # a folder without code is a remnant, or a part of kfp
                 return True
@@ -159,4 +160,5 @@ def _is_installed(finder: _Finder) -> bool:
 
 
 def _missing(name: str) -> str:
-    return f"{name} is not among the names of kfp that wherry has; it is in kfp itself: pip install kfp=={KFP_VERSION}"
+    wanted = f"if kfp {KFP_VERSION} has it: pip install kfp=={KFP_VERSION}"
+    return f"{name} is not among the names of kfp that wherry has; {wanted}"

@@ -5,10 +5,8 @@ Their images say what is to be done; their inputs' descriptions are part of KFP'
 
 from wherry.compiler.interface import ContainerSpec
 from wherry.dsl.containers import container_component
+from wherry.ir.operations import CREATE_PVC, DELETE_PVC
 from wherry.runtime.annotations import OutputPath
-
-CREATE_PVC_IMAGE = "argostub/createpvc"
-DELETE_PVC_IMAGE = "argostub/deletepvc"
 
 
 @container_component
@@ -57,7 +55,7 @@ def CreatePVC(
             Corresponds to `PersistentVolumeClaim.spec.dataSource
             <https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/persistent-volume-claim-v1/#PersistentVolumeClaimSpec>`_.
     """
-    return ContainerSpec(image=CREATE_PVC_IMAGE)
+    return ContainerSpec(image=CREATE_PVC)
 
 
 @container_component
@@ -67,4 +65,4 @@ def DeletePVC(pvc_name: str) -> ContainerSpec:
     Args:
         pvc_name: Name of the PVC to delete. Supports passing a runtime-generated name, such as a name provided by ``kubernetes.CreatePvcOp().outputs['name']``.
     """  # noqa: E501
-    return ContainerSpec(image=DELETE_PVC_IMAGE)
+    return ContainerSpec(image=DELETE_PVC)
