@@ -150,3 +150,19 @@ def test_packages_of_components_see_the_types_of_placeholders() -> None:
         "number": "NUMBER_INTEGER",
         "mapping": "STRUCT",
     }
+
+
+def test_a_comparison_that_python_takes_for_true_is_told() -> None:
+    @dsl.component
+    def number() -> int:
+        return 1
+
+    with pytest.warns(UserWarning, match=r"counts as true in if, and, or") as told:
+
+        @dsl.pipeline
+        def flow() -> None:
+            made = number()
+            if made.output > 3:
+                number()
+
+    assert [warning.filename for warning in told] == [__file__]

@@ -7,6 +7,8 @@ because the attributes of a loop's item are the user's.
 
 from __future__ import annotations
 
+import warnings
+
 from wherry.compiler import types
 from wherry.compiler.places import at, caller
 
@@ -31,6 +33,14 @@ class ConditionOperation:
         self.right_operand = right_operand
         self.negate = negate
         self.place = caller()
+
+    def __bool__(self) -> bool:
+        warnings.warn(
+            "A comparison with a value that is known only when the pipeline runs counts as true in if, and, or, not "
+            "and in: write it as dsl.If(...), and one dsl.If within another for several.",
+            stacklevel=2,
+        )
+        return True
 
     def negated(self) -> ConditionOperation:
         """The same comparison, negated."""
