@@ -114,6 +114,9 @@ def test_command_lines():
     assert line(command=["sh", "-c", "run /wherry/runtime.pyz $(A)"]) == ["sh", "-c", "run /real/runtime.pyz 1"]
     with pytest.raises(ConfigError, match="no command"):
         line(args=["only"])
+    assert line(image="python:3.11", args=["echo", "$(A)"]) == ["echo", "1"]
+    with pytest.raises(ConfigError, match="no command"):
+        line(image="python:3.11")
 
 
 def test_what_an_interpreter_reads_at_its_start():

@@ -94,6 +94,11 @@ def _version_of(image: str) -> str | None:
     return f"{red_hat['major']}.{red_hat['minor']}" if red_hat else None
 
 
+def starts_its_arguments(image: str) -> bool:
+    """Whether what an image is given as arguments is the command that it starts, as with those of Python."""
+    return _version_of(image) is not None
+
+
 class Environments:
     """All environments of a home.  Methods belong to one event loop."""
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from wherry.kube.embedded.environments import starts_its_arguments
 from wherry.kube.protocol import Object
 from wherry.kube.quantities import parse
 from wherry.kube.resources import CONFIGMAPS, PERSISTENTVOLUMECLAIMS, SECRETS, Resource
@@ -212,8 +213,8 @@ def command_line(container: Mapping[str, Any], environ: Mapping[str, str], place
     args: list[str] = list(container.get("args") or ())
     if command == TASK_COMMAND and not args:
         return None
-    if not command:
-        image = container["image"]
+    image: str = container["image"]
+    if not command and not (args and starts_its_arguments(image)):
         raise ConfigError(
             f'no command: what the image "{image}" starts is known only to a container engine, and pods are processes '
             "here; give the container a command",
