@@ -83,6 +83,14 @@ class MethodNotAllowed(KubeError):
     """405: the resource has no such verb or subresource."""
 
 
+class Unauthorized(KubeError):
+    """401: the server does not know who asks, or no longer."""
+
+
+class Unavailable(KubeError):
+    """429, 503 or no answer at all: the server is too busy, is starting, or cannot be reached; later it may answer."""
+
+
 class Unanswerable(KubeError):
     """406, 415, 500 or 504: not about objects but about how this request was put or could be answered."""
 
@@ -102,6 +110,10 @@ _CLASSES: dict[str, tuple[type[KubeError], int]] = {
     "UnsupportedMediaType": (Unanswerable, 415),
     "InternalError": (Unanswerable, 500),
     "Timeout": (Unanswerable, 504),
+    "Unauthorized": (Unauthorized, 401),
+    "TooManyRequests": (Unavailable, 429),
+    "ServiceUnavailable": (Unavailable, 503),
+    "ServerTimeout": (Unavailable, 500),
 }
 _BY_CODE = {code: kind for kind, code in reversed(_CLASSES.values())}
 

@@ -29,7 +29,7 @@ _SERVER_SET = (
     "managedFields",
 )
 # What never changes once it is set; leaving it out means "as it was".
-_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_IMMUTABLE = ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
 _LEGACY_FINALIZERS = frozenset(["orphan", "foregroundDeletion", "kubernetes"])
 
 
@@ -198,6 +198,7 @@ def carry_over(kind: Kind, old: Object, new: Object) -> list[Cause]:
             metadata[key] = before[key]
         elif metadata[key] != before.get(key):
             causes.append(Cause(f"metadata.{key}", f"Invalid value: {metadata[key]!r}: field is immutable"))
+    metadata["creationTimestamp"] = before["creationTimestamp"]  # a client's word on it is dropped
     metadata["resourceVersion"] = before["resourceVersion"]
     metadata.pop("managedFields", None)
     if "managedFields" in before:

@@ -10,27 +10,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any
 
+from wherry.kube.cluster.capabilities import Capabilities
 from wherry.kube.errors import KubeError, NotFound
 from wherry.kube.protocol import Kube, Object, WatchEvent
 from wherry.kube.resources import NAMESPACES, Resource
 from wherry.seams import SystemIds
 from wherry.testing.clock import until
 
+__all__ = [
+    "WITHIN_S",
+    "Body",
+    "Capabilities",
+    "OpenKube",
+    "Place",
+    "failure",
+    "owned_by",
+    "perform",
+    "take",
+    "told",
+]
+
 OpenKube = Callable[[], AbstractAsyncContextManager[Kube]]
 """Opens the implementation under test, inside the running loop."""
 
 WITHIN_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a server may lack; each names the version from which a Kubernetes API server has it."""
-
-    pod_generation: bool = True  # 1.33: metadata.generation of pods
-    name_label: bool = True  # 1.21: namespaces carry the label kubernetes.io/metadata.name
 
 
 class Place:
