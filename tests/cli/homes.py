@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +18,7 @@ import psutil
 
 T = TypeVar("T")
 LIMIT_S = 30.0
+UP = ("up", "--port", "0")
 
 
 @dataclass
@@ -110,6 +113,21 @@ class RealHome:
 
     def _environ(self) -> Mapping[str, str]:
         return {**os.environ, "WHERRY_HOME": str(self.home), "NO_COLOR": "1", **self.environ}
+
+
+@contextmanager
+def up(home: RealHome, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`wherry up` on a free port, and its address."""
+    process = home.start(*UP, *more)
+    try:
+        lines = [process.stdout.readline() for _ in range(5)]
+        assert [line.split()[0] for line in lines] == ["serving", "address", "address", "trust", "kubectl"], lines
+        yield process, lines[2].split()[1]
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0, err
+        assert "Traceback" not in err
 
 
 def _names(process: psutil.Process, mark: str) -> bool:

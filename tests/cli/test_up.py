@@ -6,22 +6,19 @@ import base64
 import http.client
 import json
 import os
-import signal
 import socket
 import ssl
 import stat
-import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from tests.cli.homes import RealHome, until
+from tests.cli.homes import UP, RealHome, until, up
 
-UP = ("up", "--port", "0")
 SLEEPS = """
 pipelineInfo: {name: sleeps}
 schemaVersion: 2.1.0
@@ -38,21 +35,6 @@ def home(tmp_path: Path) -> Iterator[RealHome]:
     found = RealHome(tmp_path)
     yield found
     found.end()
-
-
-@contextmanager
-def up(home: RealHome, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`wherry up` on a free port, and its address."""
-    process = home.start(*UP, *more)
-    try:
-        lines = [process.stdout.readline() for _ in range(5)]
-        assert [line.split()[0] for line in lines] == ["serving", "address", "address", "trust", "kubectl"], lines
-        yield process, lines[2].split()[1]
-    finally:
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == 0, err
-        assert "Traceback" not in err
 
 
 def asked(config: dict[str, Any], path: str) -> tuple[int, Any]:

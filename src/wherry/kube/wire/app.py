@@ -14,7 +14,7 @@ from typing import Any
 
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.errors import KubeError, error
-from wherry.kube.wire import discovery, openapi, verbs
+from wherry.kube.wire import discovery, openapi, reviews, verbs
 from wherry.kube.wire.exchange import JSON, ClientGone, Exchange, Receive, Scope, Send
 from wherry.kube.wire.paths import parse
 from wherry.seams import Clock
@@ -69,6 +69,9 @@ async def _answer(server: verbs.Server, exchange: Exchange) -> None:
     target = parse(exchange.path)
     if target is None:
         await _describe(server, exchange)
+        return
+    if reviews.is_review(target):
+        await reviews.answer(exchange, target)
         return
     kind = server.kube.registry.of_path(target.group, target.version, target.plural)
     if kind is None or (target.namespace and not kind.resource.namespaced):

@@ -32,6 +32,18 @@ _PATCHES: dict[str, Callable[[Any, Any], Any]] = {
     "application/json-patch+json": patches.apply,
     "application/merge-patch+json": patches.merge,
 }
+# Kinds of the core group whose deletion is answered with the object ("Kubernetes API Reference", Response of delete).
+_RETURNED = frozenset(
+    (
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "pods",
+        "podtemplates",
+        "resourcequotas",
+        "serviceaccounts",
+        "services",
+    )
+)
 encoded = msgspec.json.Encoder().encode
 _MATCHES = ("", "NotOlderThan", "Exact")
 
@@ -217,9 +229,15 @@ class DeleteOptions(NamedTuple):
 
 
 async def delete(request: Request) -> None:
-    """DELETE of an object: the object while it still ends, a Status when it is gone."""
-    options, target = await _delete_options(request), request.target
-    left = await request.server.kube.delete(request.kind.resource, target.name, target.namespace, **options._asdict())
+    """DELETE of an object: the object while it still ends, a Status when it is gone.
+
+    Of some kinds it is the object in both cases, as clients with types expect.
+    """
+    options, target, kube = await _delete_options(request), request.target, request.server.kube
+    resource, gone = request.kind.resource, None
+    if not resource.group and resource.plural in _RETURNED:
+        gone = await kube.get(resource, target.name, target.namespace)
+    left = await kube.delete(resource, target.name, target.namespace, **options._asdict()) or gone
     if left is not None:
         await request.exchange.answer(request.view.object(left))
         return

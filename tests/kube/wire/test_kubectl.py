@@ -1,0 +1,143 @@
+"""kubectl, as it is released, against `wherry up`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from tests import oracles
+from tests.kube.wire.clients import Cluster, needs_kubectl, serving
+
+pytestmark = [pytest.mark.oracle, needs_kubectl]
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, labels: {app: demo}}\ndata: {%s}\n"
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: talks}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: main
+    image: busybox
+    workingDir: %s
+    command: [sh, -c, 'echo one; until [ -e go ]; do sleep 0.02; done; echo two']
+"""
+
+
+class Kubectl:
+    """`kubectl(words)` gives what was printed."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.program = oracles.kubectl()
+
+    def __call__(self, line: str, *more: str, stdin: str = "", **environ: str) -> str:
+        done = self.cluster.run(self.program, *line.split(), *more, stdin=stdin, **environ)
+        assert done.code == 0, done.err
+        return done.out
+
+    def refused(self, line: str, *more: str, stdin: str = "") -> str:
+        done = self.cluster.run(self.program, *line.split(), *more, stdin=stdin)
+        assert done.code != 0, done.out
+        return done.err
+
+
+@pytest.fixture(scope="module")
+def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    with serving(tmp_path_factory.mktemp("kubectl")) as cluster:
+        yield Kubectl(cluster)
+
+
+def test_the_server_presents_itself(kubectl: Kubectl) -> None:
+    assert "Server Version: v1.34.0+wherry" in kubectl("version")
+    rows = [line.split() for line in kubectl("api-resources").splitlines()]
+    assert ["configmaps", "cm", "v1", "true", "ConfigMap"] in rows
+    assert "v1" in kubectl("api-versions").splitlines()
+    assert kubectl("get --raw /readyz") == "ok"
+    assert kubectl("explain pod.spec.restartPolicy").startswith("KIND:       Pod\nVERSION:    v1\n")
+
+
+def test_every_form_of_output(kubectl: Kubectl) -> None:
+    assert kubectl("apply -f -", stdin=CONFIG % ("forms", "a: '1'")) == "configmap/forms created\n"
+    assert kubectl("get cm forms").splitlines()[0].split() == ["NAME", "DATA", "AGE"]
+    assert kubectl("get cm -l app=demo -o name") == "configmap/forms\n"
+    assert json.loads(kubectl("get cm forms -o json"))["data"] == {"a": "1"}
+    assert yaml.safe_load(kubectl("get cm forms -o yaml"))["data"] == {"a": "1"}
+    assert kubectl("get cm forms -o jsonpath={.data.a}") == "1"
+    assert kubectl("get cm forms -o go-template={{.data.a}}") == "1"
+    wanted = ["NAME    APP", "forms   demo"]
+    assert kubectl("get cm forms -o custom-columns=NAME:.metadata.name,APP:.metadata.labels.app").splitlines() == wanted
+    assert kubectl("get cm -A --show-labels -o wide --sort-by=.metadata.name").splitlines()[0].split()[:2] == [
+        "NAMESPACE",
+        "NAME",
+    ]
+    assert "app=demo" in kubectl("describe cm forms")
+
+
+def test_objects_are_made_changed_and_deleted(kubectl: Kubectl) -> None:
+    assert kubectl("create configmap c --from-literal=x=1") == "configmap/c created\n"
+    patched = "configmap/c patched\n"
+    assert kubectl("label cm c k=v") == "configmap/c labeled\n"
+    assert kubectl("annotate cm c note=n") == "configmap/c annotated\n"
+    assert kubectl("patch cm c -p", '{"data":{"y":"2"}}') == patched
+    assert kubectl("patch cm c --type=merge -p", '{"data":{"y":null}}') == patched
+    assert kubectl("patch cm c --type=json -p", '[{"op":"add","path":"/data/z","value":"3"}]') == patched
+    assert kubectl("edit cm c", EDITOR="sed -i s/z:/edited:/") == "configmap/c edited\n"
+    assert kubectl("get cm c -o jsonpath={.data}") == '{"edited":"3","x":"1"}'
+    assert kubectl("replace -f -", stdin=CONFIG % ("c", "q: '1'")) == "configmap/c replaced\n"
+    assert "AlreadyExists" in kubectl.refused("create -f -", stdin=CONFIG % ("c", ""))
+    assert kubectl("delete cm c") == 'configmap "c" deleted from default namespace\n'
+    assert 'configmaps "c" not found' in kubectl.refused("get cm c")
+
+
+def test_applying_again_changes_what_was_applied_and_nothing_else(kubectl: Kubectl) -> None:
+    def apply(data: str) -> str:
+        return kubectl("apply -f -", stdin=CONFIG % ("again", data)).split()[1]
+
+    assert [apply("a: '1', b: '2'"), apply("a: '1', b: '2'")] == ["created", "unchanged"]
+    kubectl("patch cm again -p", '{"data":{"theirs":"t"}}')
+    assert apply("a: '3'") == "configured"
+    assert json.loads(kubectl("get cm again -o jsonpath={.data}")) == {"a": "3", "theirs": "t"}
+    wrong = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: wrong}\ndatum: {a: "1"}\n'
+    assert 'unknown field "datum"' in kubectl.refused("apply -f -", stdin=wrong)
+    assert kubectl("apply --dry-run=server -f -", stdin=CONFIG % ("dry", "")).endswith("(server dry run)\n")
+    assert "NotFound" in kubectl.refused("get cm dry")
+
+
+def test_a_pod_runs_is_waited_for_and_read(kubectl: Kubectl) -> None:
+    folder = kubectl.cluster.folder
+    kubectl("apply -f -", stdin=POD % folder)
+    kubectl("wait pod/talks --for=condition=Ready --timeout=30s")
+    following = kubectl.cluster.start(kubectl.program, "logs", "-f", "talks")
+    assert following.stdout.readline() == "one\n"
+    (folder / "go").touch()
+    assert following.communicate(timeout=30)[0] == "two\n"
+    kubectl("wait pod/talks --for=jsonpath={.status.phase}=Succeeded --timeout=30s")
+    assert kubectl("logs talks --tail=1") == "two\n"
+    assert kubectl("get pod talks").splitlines()[1].split()[:4] == ["talks", "0/1", "Completed", "0"]
+    assert "Exit Code:    0" in kubectl("describe pod talks")
+    assert kubectl("delete pod talks") == 'pod "talks" deleted from default namespace\n'
+    kubectl("run once --image=busybox --restart=Never --command -- sh -c", "exit 4")
+    kubectl("wait pod/once --for=jsonpath={.status.containerStatuses[0].state.terminated.exitCode}=4 --timeout=30s")
+    kubectl("delete pod once --now")
+
+
+def test_namespaces_come_and_go(kubectl: Kubectl) -> None:
+    kubectl("create namespace team")
+    kubectl("-n team create secret generic s --from-literal=password=hush")
+    assert kubectl("-n team get secrets").splitlines()[1].split()[:3] == ["s", "Opaque", "1"]
+    assert kubectl("delete namespace team") == 'namespace "team" deleted\n'
+    assert "NotFound" in kubectl.refused("get ns team")
+
+
+def test_who_asks_may_do_everything(kubectl: Kubectl) -> None:
+    assert kubectl("auth can-i create pods") == "yes\n"
+    assert kubectl("auth can-i get /healthz") == "yes\n"
+    assert "wherry" in kubectl("auth whoami")
+    assert "*.*" in kubectl("auth can-i --list")
+
+
+def test_a_wrong_token_is_no_entry(kubectl: Kubectl) -> None:
+    assert "must be logged in" in kubectl.refused("get pods --token=wrong")
