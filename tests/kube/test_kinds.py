@@ -14,7 +14,7 @@ from wherry.kube.embedded.pods import POD
 from wherry.kube.embedded.registry import REGISTRY
 from wherry.kube.embedded.transaction import Shared, Transaction
 from wherry.kube.embedded.writes import create, patch
-from wherry.kube.errors import Cause, Invalid, KubeError, NotFound, from_status, invalid
+from wherry.kube.errors import Cause, Invalid, KubeError, NotFound, Unavailable, from_status, invalid
 from wherry.kube.quantities import parse
 from wherry.kube.resources import PODS
 from wherry.storage.database import migrate
@@ -262,6 +262,7 @@ def test_errors_from_statuses():
     assert type(again) is Invalid
     assert again.causes == error.causes
     assert type(from_status({"code": 404})) is NotFound
-    plain = from_status({"code": 503, "reason": "ServiceUnavailable", "message": "later"})
-    assert (type(plain), plain.code, plain.message) == (KubeError, 503, "later")
+    busy = from_status({"code": 503, "reason": "ServiceUnavailable", "message": "later"})
+    assert (type(busy), busy.code, busy.message) == (Unavailable, 503, "later")
+    assert type(from_status({"code": 418, "reason": "Teapot"})) is KubeError
     assert from_status({}).code == 500
