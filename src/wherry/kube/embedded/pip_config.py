@@ -6,7 +6,6 @@ Called by `environments`.  Invariant: precedence is pip's own (environment over 
 
 from __future__ import annotations
 
-import configparser
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -87,6 +86,8 @@ def _files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _file(path: Path) -> dict[str, str]:
+    import configparser  # noqa: PLC0415 - every server that starts would pay for it, few need it
+
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(path.read_text())
