@@ -144,6 +144,13 @@ def test_a_failed_run_ends_with_the_users_traceback_and_the_way_to_the_log(wherr
     assert done.err.splitlines()[-1].endswith(" hello")
 
 
+def test_a_module_beside_the_flow_is_not_taken_for_a_package(wherry: Wherry, script: Script, tmp_path: Path) -> None:
+    (tmp_path / "work" / "shapes.py").touch()
+    error = {"type": "ModuleNotFoundError", "message": "No module named 'shapes.round'", "task": "hello"}
+    every_run(script, task(2, "hello", "FAILED", error=error), finished("FAILED", error=error))
+    assert "hint: shapes lies beside hello.py: give wherry.toml a [code] table" in wherry("run", "hello.py").err
+
+
 def test_a_failure_without_traceback_shows_the_end_of_the_log(wherry: Wherry, script: Script) -> None:
     error = {"type": "Signal", "message": "killed by SIGKILL", "task": "hello"}
     every_run(script, finished("FAILED", error=error))

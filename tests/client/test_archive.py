@@ -58,6 +58,9 @@ def test_what_belongs_to_the_project(tmp_path: Path) -> None:
         (["lib/*.py"], ["lib/util.py"]),
         (["lib/", "!*.json"], ["lib/data.json", "lib/out/kept", "lib/util.py"]),
         (["nothing"], []),
+        (["./lib/*.py"], ["lib/util.py"]),
+        (["."], [".gitignore", "flow.py", "lib/data.json", "lib/out/kept", "lib/util.py"]),
+        (["./"], [".gitignore", "flow.py", "lib/data.json", "lib/out/kept", "lib/util.py"]),
     ],
 )
 def test_include_names_what_travels(tmp_path: Path, include: list[str], names: list[str]) -> None:

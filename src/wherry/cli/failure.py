@@ -91,8 +91,17 @@ def _decorator_hint(error: Mapping[str, Any], flow: Flow | None) -> str | None:
         return None
     package = _package(error, missing[1])
     place = _place(flow, str(error.get("task", "")))
+    module = missing[1].partition(".")[0]
+    if place and _lies_beside(place.file, module):
+        beside = f"{module} lies beside {os.path.relpath(place.file)}"
+        return f"{beside}: give wherry.toml a [code] table, so that your own modules travel with the run"
     at = f" at {os.path.relpath(place.file)}:{place.line}" if place else " of the component"
     return f"add it to the decorator{at}: @dsl.component(packages_to_install=[{package!r}])"
+
+
+def _lies_beside(file: str, module: str) -> bool:
+    folder = os.path.dirname(os.path.abspath(file))
+    return os.path.isfile(os.path.join(folder, f"{module}.py")) or os.path.isdir(os.path.join(folder, module))
 
 
 def _package(error: Mapping[str, Any], module: str) -> str:

@@ -47,8 +47,9 @@ def make(folder: str, include: Sequence[str] = ()) -> bytes:
 
 def files(folder: str, include: Sequence[str] = ()) -> Iterator[str]:
     """The names, relative to `folder`, that belong into the archive.  Links to folders are not followed."""
-    wanted = parse("\n".join(include))
-    yield from _walk(folder, "", _rules_above(folder), wanted if include else None)
+    patterns = [pattern.removeprefix("./") for pattern in include]
+    everything = not patterns or "." in patterns or "" in patterns  # "." and "./" are the folder itself
+    yield from _walk(folder, "", _rules_above(folder), None if everything else parse("\n".join(patterns)))
 
 
 def _walk(root: str, base: str, rules: list[Rules], wanted: Rules | None) -> Iterator[str]:
