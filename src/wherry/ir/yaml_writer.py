@@ -18,6 +18,7 @@ Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _RESERVED = re.compile(r"(?:y|n|yes|no|on|off|true|false|null)\Z", re.IGNORECASE)  # YAML 1.1's other spellings
 _type: Callable[[Any], Any] = type
+_yaml: Any = yaml  # its published types are incomplete in some releases
 _KEY_CHARS = 100  # PyYAML writes longer keys in its explicit form, `? key`
 
 
@@ -157,4 +158,4 @@ def _scalar(value: Any) -> str:
 
 
 def _dump(value: Any) -> str:
-    return yaml.dump(value, Dumper=_OwnDumper, sort_keys=True, default_flow_style=False)
+    return _yaml.dump(value, Dumper=_OwnDumper, sort_keys=True, default_flow_style=False)
