@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from wherry.errors import UsageError
 
 FILE_NAME = "wherry.toml"
+Word = TypeVar("Word", bound=str)
 
 
 class ImageRule(NamedTuple):
@@ -36,6 +37,10 @@ class Target(NamedTuple):
     artifacts: str | None = None
     server: str | None = None
     images: tuple[ImageRule, ...] = ()
+    endpoint: str | None = None  # of an object store that is not the provider's own, for server and tasks
+    grant: Literal["sts", "pod"] = "sts"  # how tasks may use an object store: see docs/guides/configuration.md
+    grant_role: str | None = None  # the role that grants are sessions of; AWS and Ceph want one
+    grant_hours: float = 12.0  # how long a task's grant is good; the longest that AWS gives
 
     @property
     def is_local(self) -> bool:
@@ -148,7 +153,19 @@ def suggestion(word: str, known: list[str]) -> str | None:
     return f"did you mean {near[0]!r}?" if near else None
 
 
-_TARGET_KEYS = ("context", "kubeconfig", "namespace", "artifacts", "server", "images")
+_TARGET_KEYS = (
+    "context",
+    "kubeconfig",
+    "namespace",
+    "artifacts",
+    "server",
+    "images",
+    "endpoint",
+    "grant",
+    "grant_role",
+    "grant_hours",
+)
+_GRANTS: tuple[Literal["sts", "pod"], ...] = ("sts", "pod")
 
 
 def _target(path: str, name: str, value: object) -> Target:
@@ -168,6 +185,10 @@ def _target(path: str, name: str, value: object) -> Target:
         artifacts=artifacts,
         server=server,
         images=_images(path, f"{where}.images", table.value("images", {})),
+        endpoint=table.text("endpoint"),
+        grant=table.one_of("grant", _GRANTS, "sts"),
+        grant_role=table.text("grant_role"),
+        grant_hours=table.number("grant_hours", 12.0, least=0.25, most=168.0),
     )
 
 
@@ -211,6 +232,19 @@ class _Table:
         if value is not None and not (isinstance(value, str) and value):
             raise UsageError(f"{self._name(key)} must be a text that is not empty, not {_kind(value)}")
         return value
+
+    def one_of(self, key: str, known: tuple[Word, ...], default: Word) -> Word:
+        value = self._tree.get(key, default)
+        for word in known:
+            if value == word:
+                return word
+        raise UsageError(f"{self._name(key)} must be {' or '.join(known)}, not {value!r}")
+
+    def number(self, key: str, default: float, *, least: float, most: float) -> float:
+        value = self._tree.get(key, default)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+            raise UsageError(f"{self._name(key)} must be a number between {least:g} and {most:g}, not {value!r}")
+        return float(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._tree.get(key, [])

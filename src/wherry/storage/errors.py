@@ -31,3 +31,7 @@ class ArtifactMissing(StorageError):
 
 class UriRefused(StorageError):
     """The uri lies outside the store, or tries to leave it."""
+
+
+class GrantRefused(StorageError):
+    """The object store's provider gives no short-lived credentials for a task; the hint says what it lacks."""
