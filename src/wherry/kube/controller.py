@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
@@ -35,12 +35,22 @@ class Note(NamedTuple):
     message: str
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What to do about an object, in this order: create and delete children, tell events, set the status, look
-    again."""
+class Change(NamedTuple):
+    """A merge patch for a child (or for the object itself), made only if that is still as the plan saw it."""
 
-    create: Sequence[Object] = ()
-    delete: Sequence[Object] = ()
+    object: Object
+    patch: Object
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to do about an object, in this order: take children in, change, create and delete them, tell events, set the
+    status, look again."""
+
+    adopt: Sequence[Object] = ()  # nobody controls them; from now on the object does
+    change: Sequence[Change] = ()
+    ensure: Sequence[Object] = ()  # must be there, with the owners they name themselves; whoever made them
+    create: Sequence[Object] = ()  # controlled by the object; a name may be left to the server (generateName)
+    delete: Sequence[Object] = ()  # children, or the object itself
     events: Sequence[Note] = ()
     status: Object | None = None  # the whole status; None leaves it alone
     requeue: timedelta | None = None
@@ -52,8 +62,24 @@ class Planner(Protocol):
     def __call__(self, obj: Object, children: Sequence[Object], now: datetime, /) -> Plan: ...
 
 
+def nobody(obj: Object, other: Object) -> bool:
+    """Nothing belongs to an object but what it controls."""
+    return False
+
+
+class Words(NamedTuple):
+    """What is told of children that are made and removed: templates with {child}, {kind} and {owner}."""
+
+    created: str
+    deleted: str
+
+
 class Controller(msgspec.Struct, frozen=True):
-    """One controller: which objects it looks after, which children it makes for them, and how it decides."""
+    """One controller: which objects it looks after, which children it makes for them, and how it decides.
+
+    `related` says whether something of a child's kind that nobody controls concerns an object of the same namespace:
+    the plan sees it among the children.  `failed` puts a failure to create a child into the planned status.
+    """
 
     name: str
     resource: Resource
@@ -61,14 +87,17 @@ class Controller(msgspec.Struct, frozen=True):
     plan: Planner
     namespace: str = ""
     labels: str = ""  # selector of the objects; empty means all
+    related: Callable[[Object, Object], bool] = nobody
+    failed: Callable[[Object, str, datetime], Object] | None = None
+    words: Words | None = None
 
 
 class Runner:
     """Runs one controller until it is cancelled.
 
-    An object is planned for when it or a child of it (by controller reference) changes, at its requeue time, and
-    again after a failure, with backoff; never twice at the same time.  Objects that are being deleted are left to the
-    garbage collector.
+    An object is planned for when it or a child of it (by controller reference, or by `related`) changes, at its requeue
+    time, and again after a failure, with backoff; never twice at the same time.  Objects that are being deleted are
+    left to the garbage collector.
     """
 
     def __init__(
@@ -81,7 +110,8 @@ class Runner:
         self._workers = workers
         self._queue: WorkQueue[str] = WorkQueue()
         self._failures: dict[str, int] = {}
-        self._children: dict[str, dict[str, Object]] = {}
+        self._children: dict[str, dict[str, Object]] = {}  # by the uid of who controls them; empty: of nobody
+        self._owners: dict[str, str] = {}
         self._recorder = EventRecorder(kube, controller.name, clock=clock)
         scope = Scope(controller.resource, controller.namespace, controller.labels)
         self._objects = Informer(kube, scope, self._object_changed, backoff=self._backoff)
@@ -91,16 +121,23 @@ class Runner:
             for resource in controller.children
         }
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to do, now or later."""
+        return self._queue.busy
+
     async def run(self) -> None:
         """Watches, plans and acts until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
+                # Objects first: what is known of a child is never older than what is known of its owner, whose stale
+                # status no write gets past.  And no plan is made before the children are known.
+                group.create_task(self._objects.run())
+                await self._objects.synced.wait()
                 for informer in self._informers.values():
                     group.create_task(informer.run())
-                # Children first: an object must not be planned for before its children are known.
                 for informer in self._informers.values():
                     await informer.synced.wait()
-                group.create_task(self._objects.run())
                 for _ in range(self._workers):
                     group.create_task(self._work())
         finally:
@@ -114,17 +151,38 @@ class Runner:
             self._queue.add(uid)
 
     def _child_changed(self, obj: Object, gone: bool) -> None:
-        owner = controller_of(obj)
-        if not owner:
-            return
-        children = self._children.setdefault(owner, {})
+        uid, owner = obj["metadata"]["uid"], controller_of(obj)
+        before = self._owners.get(uid)
+        if before is not None and (gone or before != owner):
+            del self._owners[uid]
+            del self._children[before][uid]
+            if not self._children[before]:
+                del self._children[before]
+            self._wake(before, obj)
         if gone:
-            children.pop(obj["metadata"]["uid"], None)
-            if not children:
-                del self._children[owner]
-        else:
-            children[obj["metadata"]["uid"]] = obj
-        self._queue.add(owner)
+            return
+        if owner or self._controller.related is not nobody:
+            self._owners[uid] = owner
+            self._children.setdefault(owner, {})[uid] = obj
+            self._wake(owner, obj)
+
+    def _wake(self, owner: str, child: Object) -> None:
+        """Has those planned for whom a child of `owner` concerns."""
+        if owner:
+            self._queue.add(owner)
+            return
+        for obj in self._objects:
+            if self._concerns(obj, child):
+                self._queue.add(obj["metadata"]["uid"])
+
+    def _concerns(self, obj: Object, child: Object) -> bool:
+        same = obj["metadata"].get("namespace") == child["metadata"].get("namespace")
+        return same and self._controller.related(obj, child)
+
+    def _children_of(self, obj: Object) -> list[Object]:
+        found = list(self._children.get(obj["metadata"]["uid"], {}).values())
+        found += [child for child in self._children.get("", {}).values() if self._concerns(obj, child)]
+        return sorted(found, key=lambda child: child["metadata"]["name"])
 
     async def _work(self) -> None:
         while True:
@@ -151,12 +209,25 @@ class Runner:
         obj = self._objects.get(uid)
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             return
-        children = sorted(self._children.get(uid, {}).values(), key=lambda child: child["metadata"]["name"])
-        plan = self._controller.plan(obj, children, datetime.fromtimestamp(self._clock.time(), UTC))
-        for child in plan.create:
-            await self._create(obj, child)
+        now = datetime.fromtimestamp(self._clock.time(), UTC)
+        plan = self._controller.plan(obj, self._children_of(obj), now)
+        if plan.adopt and not await self._adopt(obj, plan.adopt):
+            return
+        for change in plan.change:
+            written = await self._change(change)
+            if change.object is obj and written is not None:
+                obj = written
+        try:
+            for child in plan.ensure:
+                await self._ensure(obj, child)
+            for child in plan.create:
+                await self._create(obj, child)
+        except KubeError as error:
+            if self._controller.failed is not None and plan.status is not None:
+                await self._set_status(obj, self._controller.failed(plan.status, error.message, now))
+            raise
         for child in plan.delete:
-            await self._delete(child)
+            await self._delete(obj, child)
         for note in plan.events:
             await self._recorder.record(obj, note.type, note.reason, note.message)
         if plan.status is not None:
@@ -164,29 +235,83 @@ class Runner:
         if plan.requeue is not None:
             self._queue.add(uid, after_s=max(plan.requeue.total_seconds(), 0.001))
 
+    async def _adopt(self, owner: Object, children: Sequence[Object]) -> bool:
+        """Makes the owner control them, unless it has meanwhile gone: its orphans would be collected with it."""
+        metadata = owner["metadata"]
+        try:
+            now = await self._kube.get(self._controller.resource, metadata["name"], metadata.get("namespace", ""))
+        except NotFound:
+            return False
+        if now["metadata"]["uid"] != metadata["uid"] or "deletionTimestamp" in now["metadata"]:
+            return False
+        for child in children:
+            references = [*(child["metadata"].get("ownerReferences") or ()), controller_reference(owner)]
+            await self._change(Change(child, {"metadata": {"ownerReferences": references}}))
+        return True
+
+    async def _change(self, change: Change) -> Object | None:
+        """The object after the change, None when it is gone.  Raises Conflict when it has changed meanwhile."""
+        metadata = change.object["metadata"]
+        resource, informer = self._of(change.object)
+        seen = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        said: Object = change.patch.get("metadata") or {}
+        patch: Object = {**change.patch, "metadata": {**said, **seen}}
+        try:
+            written = await self._kube.patch(resource, metadata["name"], metadata.get("namespace", ""), patch)
+        except NotFound:
+            informer.forget(metadata["uid"])
+            return None
+        informer.learn(written)
+        return written
+
+    def _of(self, obj: Object) -> tuple[Resource, Informer]:
+        """The resource of a child, or of the object itself, and who keeps the picture of it."""
+        resource = self._resources.get((obj["apiVersion"], obj["kind"]))
+        if resource is None:
+            return self._controller.resource, self._objects
+        return resource, self._informers[resource]
+
+    async def _ensure(self, owner: Object, child: Object) -> None:
+        metadata: dict[str, Any] = {"namespace": owner["metadata"].get("namespace", ""), **child["metadata"]}
+        try:
+            written = await self._kube.create({**child, "metadata": metadata})
+        except AlreadyExists:
+            return
+        except KubeError as error:
+            await self._recorder.record(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
+            raise
+        self._of(child)[1].learn(written)
+        await self._tell_made(owner, written)
+
     async def _create(self, owner: Object, child: Object) -> None:
         metadata: dict[str, Any] = {"namespace": owner["metadata"].get("namespace", ""), **child["metadata"]}
         metadata["ownerReferences"] = [controller_reference(owner)]
-        resource = self._resources[child["apiVersion"], child["kind"]]
-        informer = self._informers[resource]
+        resource, informer = self._of(child)
         try:
-            informer.learn(await self._kube.create({**child, "metadata": metadata}))
+            written = await self._kube.create({**child, "metadata": metadata})
         except AlreadyExists as error:
             existing = await self._kube.get(resource, metadata["name"], metadata["namespace"])
             if controller_of(existing) != owner["metadata"]["uid"]:
-                await self._recorder.record(owner, "Warning", "FailedCreate", error.message)
+                await self._recorder.record(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
                 raise
             informer.learn(existing)
+            return
         except KubeError as error:
-            await self._recorder.record(owner, "Warning", "FailedCreate", error.message)
+            await self._recorder.record(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
             raise
+        informer.learn(written)
+        await self._tell_made(owner, written)
 
-    async def _delete(self, child: Object) -> None:
+    async def _tell_made(self, owner: Object, child: Object) -> None:
+        if self._controller.words is not None:
+            text = _worded(self._controller.words.created, owner, child)
+            await self._recorder.record(owner, "Normal", "SuccessfulCreate", text)
+
+    async def _delete(self, owner: Object, child: Object) -> None:
         metadata = child["metadata"]
         if "deletionTimestamp" in metadata:
             return
-        resource = self._resources[child["apiVersion"], child["kind"]]
-        informer = self._informers[resource]
+        resource, informer = self._of(child)
         try:
             left = await self._kube.delete(
                 resource, metadata["name"], metadata.get("namespace", ""), uid=metadata["uid"]
@@ -197,6 +322,9 @@ class Runner:
             informer.forget(metadata["uid"])
         else:
             informer.learn(left)
+        if self._controller.words is not None and child is not owner:
+            text = _worded(self._controller.words.deleted, owner, child)
+            await self._recorder.record(owner, "Normal", "SuccessfulDelete", text)
 
     async def _set_status(self, obj: Object, status: Object) -> None:
         change = merge_patch(obj.get("status") or {}, status)
@@ -211,6 +339,11 @@ class Runner:
         except NotFound:
             return
         self._objects.learn(written)
+
+
+def _worded(template: str, owner: Object, child: Object) -> str:
+    name: str = owner["metadata"]["name"]
+    return template.format(child=child["metadata"]["name"], kind=child["kind"], owner=f"{owner['kind']} {name}")
 
 
 def controller_of(obj: Object) -> str:

@@ -39,6 +39,7 @@ class Informer:
         self._told = told
         self._backoff = backoff
         self._objects: dict[str, Object] = {}
+        self._removed: set[str] = set()  # by writes whose events are still to come
 
     def __iter__(self) -> Iterator[Object]:
         return iter(self._objects.values())
@@ -49,6 +50,8 @@ class Informer:
 
     def learn(self, obj: Object) -> None:
         """Takes the answer of a write into the picture, ahead of its event."""
+        if obj["metadata"]["uid"] in self._removed:
+            return
         known = self._objects.get(obj["metadata"]["uid"])
         if known is None or _version(known) < _version(obj):
             self._objects[obj["metadata"]["uid"]] = obj
@@ -56,6 +59,11 @@ class Informer:
 
     def forget(self, uid: str) -> None:
         """Takes out what a write has removed."""
+        if uid in self._objects:
+            self._removed.add(uid)
+            self._drop(uid)
+
+    def _drop(self, uid: str) -> None:
         gone = self._objects.pop(uid, None)
         if gone is not None:
             self._told(gone, True)
@@ -78,8 +86,9 @@ class Informer:
         resource, namespace, labels = self._scope
         listed = await self._kube.list(resource, namespace, labels=labels)
         present = {item["metadata"]["uid"] for item in listed.items}
+        self._removed.clear()
         for uid in [uid for uid in self._objects if uid not in present]:
-            self.forget(uid)
+            self._drop(uid)
         for item in listed.items:
             self.learn(item)
         self.synced.set()
@@ -91,7 +100,8 @@ class Informer:
         async with aclosing(watch):
             async for event in watch:
                 if event.type == "DELETED":
-                    self.forget(event.object["metadata"]["uid"])
+                    self._removed.discard(event.object["metadata"]["uid"])
+                    self._drop(event.object["metadata"]["uid"])
                 elif event.type != "BOOKMARK":
                     self.learn(event.object)
 

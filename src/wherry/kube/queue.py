@@ -37,6 +37,11 @@ class WorkQueue(Generic[K]):
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a key waits, for now or for later, or is in a worker's hands."""
+        return bool(self._dirty or self._active or self._timers)
+
     def add(self, key: K, *, after_s: float = 0.0) -> None:
         """Asks for attention to `key`, in `after_s` seconds; of several wishes the earliest counts."""
         if key in self._dirty:

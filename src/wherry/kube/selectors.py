@@ -76,6 +76,33 @@ def label_selector(text: str) -> LabelSelector:
     return LabelSelector(_LabelParser(text).parse())
 
 
+def selector_of(selector: Mapping[str, Any] | None) -> LabelSelector:
+    """The selector that an object holds (meta/v1 LabelSelector, valid); None and nothing said choose everything."""
+    said = selector or {}
+    labels: Mapping[str, str] = said.get("matchLabels") or {}
+    found = [Requirement(key, "in", frozenset([value])) for key, value in sorted(labels.items())]
+    for item in said.get("matchExpressions") or ():
+        operator = _OPERATORS[item["operator"]]
+        found.append(Requirement(item["key"], operator, frozenset(item.get("values") or ())))
+    return LabelSelector(tuple(found))
+
+
+_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
+
+
+def selector_text(selector: LabelSelector) -> str:
+    """The selector as a request says it."""
+    return ",".join(map(_requirement_text, sorted(selector.requirements, key=lambda each: each.key)))
+
+
+def _requirement_text(requirement: Requirement) -> str:
+    key, operator, values = requirement
+    if operator == "in" and len(values) == 1:
+        return f"{key}={next(iter(values))}"
+    words = {"exists": key, "absent": f"!{key}"}
+    return words.get(operator) or f"{key} {operator} ({','.join(sorted(values))})"
+
+
 class _LabelParser:
     """Recursive descent over the grammar of the API conventions ("Label selectors")."""
 

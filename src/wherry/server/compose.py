@@ -20,6 +20,8 @@ from wherry.kube.embedded.environments import RUNNING, Environments
 from wherry.kube.embedded.node import NodeAgent, machine
 from wherry.kube.embedded.node.lacking import lacking
 from wherry.kube.embedded.pruning import Unused, prune
+from wherry.kube.embedded.starting import Controllers, Entry
+from wherry.kube.resources import REPLICASETS
 from wherry.runtime import zipapp
 from wherry.seams import Clock, Ids
 from wherry.server.parts import Parts
@@ -29,6 +31,8 @@ from wherry.storage.database import Database
 
 RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote starts, on a core of its own
 WIRE = "wherry.kube.wire"  # lazy, too: most servers are never asked for it
+# Controllers, each loaded and begun with the first object of its kind.
+CONTROLLERS = (Entry("wherry.kube.embedded.controllers.replicasets", (REPLICASETS,)),)
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
 LEAST_PODS = 32
 LEAST_FREE_BYTES = 128 << 10  # the database and the records of ended tasks need some to go on
@@ -72,17 +76,20 @@ async def parts(
             async def prune_environments(unused_s: float, dry_run: bool) -> list[Unused]:
                 return await prune(environments, now=clock.time(), unused_s=unused_s, dry_run=dry_run)
 
-            async with service.Pipelines(
-                db=db,
-                kube=kube,
-                store=store,
-                clock=clock,
-                ids=ids,
-                identify=environments.identity,
-                advise=advise,
-                lacking=lacking,
-                window=max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
-            ) as runs:
+            async with (
+                Controllers(kube, CONTROLLERS, clock=clock) as controllers,
+                service.Pipelines(
+                    db=db,
+                    kube=kube,
+                    store=store,
+                    clock=clock,
+                    ids=ids,
+                    identify=environments.identity,
+                    advise=advise,
+                    lacking=lacking,
+                    window=max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
+                ) as runs,
+            ):
                 yield Parts(
                     runs=runs,
                     code=service.StoredCode(store),
@@ -90,7 +97,7 @@ async def parts(
                     facts=facts,
                     trouble=trouble,
                     prune_environments=prune_environments,
-                    busy=lambda: node.busy,
+                    busy=lambda: node.busy or controllers.busy,
                     kubernetes=lambda: import_module(WIRE).make_app(kube, clock=clock, stopping=stopping),
                 )
     finally:

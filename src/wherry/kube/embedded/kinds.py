@@ -8,7 +8,9 @@ others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec.structs
 
@@ -40,6 +42,14 @@ def no_grace(obj: Object, requested_s: int | None) -> int:
     return 0
 
 
+class ScalePaths(NamedTuple):
+    """Where a kind keeps what its Scale shows: two counts, and a selector (an object or text), if it has one."""
+
+    spec: tuple[str, ...]
+    status: tuple[str, ...]
+    selector: tuple[str, ...] = ()
+
+
 class Kind(msgspec.Struct, frozen=True):
     """How one resource behaves.
 
@@ -58,6 +68,8 @@ class Kind(msgspec.Struct, frozen=True):
     validate: Callable[[Object], list[Cause]] = no_causes
     validate_update: Callable[[Object, Object], list[Cause]] = no_causes
     grace_s: Callable[[Object, int | None], int] = no_grace
+    scale: ScalePaths | None = None  # it has the scale subresource
+    orphans_finalizer: str = ""  # what its controller holds its children with; it goes with the owner
     ttl_s: float | None = None  # objects of this kind vanish when they are that old (by lastTimestamp or creation)
     short_names: tuple[str, ...] = ()  # what users may type instead of the plural
     categories: tuple[str, ...] = ()  # groups of kinds that users may type: all
@@ -69,21 +81,50 @@ class Kind(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "table", self.table or self.resource.qualified)
 
 
-class Registry:
-    """The kinds that a server knows, found by resource, by apiVersion and kind, or by table name."""
+_NOTHING_LATER: Mapping[str, Iterable[Resource]] = MappingProxyType({})
 
-    def __init__(self, kinds: Iterable[Kind]) -> None:
-        self.kinds = tuple(kinds)
-        self.by_table = {kind.table: kind for kind in self.kinds}
-        self._by_resource = {kind.resource: kind for kind in self.kinds}
-        self._by_path = {
-            (kind.resource.group, kind.resource.version, kind.resource.plural): kind for kind in self.kinds
-        }
-        self._by_object = {(kind.resource.api_version, kind.resource.kind): kind for kind in self.kinds}
+
+class Registry:
+    """The kinds that a server knows, found by resource, by apiVersion and kind, by path, or by table name.
+
+    `later` maps modules to the resources whose rows are in their `KINDS`: such a module is loaded when one of its kinds
+    is first asked for, so that a server pays only for the kinds that it is used with.
+    """
+
+    def __init__(self, kinds: Iterable[Kind], later: Mapping[str, Iterable[Resource]] = _NOTHING_LATER) -> None:
+        self._rows: dict[str, Kind] = {}
+        self._modules: dict[str, str] = {}
+        self._tables: dict[tuple[Any, ...], str] = {}
+        for kind in kinds:
+            self._rows[kind.table] = kind
+            self._know(kind.resource, kind.table)
+        for module, resources in later.items():
+            for resource in resources:
+                self._modules[resource.qualified] = module
+                self._know(resource, resource.qualified)
+
+    @property
+    def tables(self) -> list[str]:
+        """The table names of all kinds."""
+        return list(dict.fromkeys(self._tables.values()))
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """All rows; loads those that were not needed until now."""
+        return [self.of_table(table) for table in self.tables]
+
+    def of_table(self, table: str) -> Kind:
+        """The row of a table; raises KeyError for one that is not ours."""
+        kind = self._rows.get(table)
+        if kind is None:
+            rows: Iterable[Kind] = import_module(self._modules[table]).KINDS
+            self._rows.update((row.table, row) for row in rows)
+            kind = self._rows[table]
+        return kind
 
     def of_resource(self, resource: Resource) -> Kind:
         """The row for a resource; raises NotFound as an API server without it does."""
-        kind = self._by_resource.get(resource)
+        kind = self._find(resource)
         if kind is None:
             raise error("NotFound", "the server could not find the requested resource", resource=resource)
         return kind
@@ -94,15 +135,24 @@ class Registry:
         api_version, name = obj.get("apiVersion"), obj.get("kind")
         if not isinstance(api_version, str) or not isinstance(name, str) or not api_version or not name:
             raise error("BadRequest", "the object needs an apiVersion and a kind")
-        kind = self._by_object.get((api_version, name))
+        kind = self._find((api_version, name))
         if kind is None:
             raise error("NotFound", f'no matches for kind "{name}" in version "{api_version}"')
         return kind
 
     def of_path(self, group: str, version: str, plural: str) -> Kind | None:
         """The row for a resource as a request's path names it, None when this server does not know it."""
-        return self._by_path.get((group, version, plural))
+        return self._find((group, version, plural))
 
     def find(self, api_version: str, name: str) -> Kind | None:
         """The row for an apiVersion and kind, None when this server does not know them."""
-        return self._by_object.get((api_version, name))
+        return self._find((api_version, name))
+
+    def _know(self, resource: Resource, table: str) -> None:
+        path = (resource.group, resource.version, resource.plural)
+        for key in (resource, path, (resource.api_version, resource.kind)):
+            self._tables[key] = table
+
+    def _find(self, key: tuple[Any, ...]) -> Kind | None:
+        table = self._tables.get(key)
+        return None if table is None else self.of_table(table)

@@ -7,7 +7,7 @@ Made by the server (and by tests), handed to everyone as a `Kube`.  Invariant: e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from wherry.kube.embedded import writes
@@ -21,7 +21,7 @@ from wherry.kube.embedded.namespaces import DEFAULT_NAMESPACES, NAMESPACE
 from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.pods import POD, scheduled
 from wherry.kube.embedded.registry import REGISTRY
-from wherry.kube.embedded.transaction import Shared, Transaction, read_after, read_body, read_version
+from wherry.kube.embedded.transaction import Shared, Transaction, has_any, read_after, read_body, read_version
 from wherry.kube.errors import bad_request, error, gone, not_found
 from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
 from wherry.kube.resources import PODS, Resource
@@ -60,6 +60,7 @@ class EmbeddedKube:
         self._shared = Shared()
         self._histories: dict[str, History] = {}
         self._expired_at = clock.monotonic()
+        self._awaited: dict[str, list[Callable[[], None]]] = {}
         self._started = False
         self._starting = asyncio.Lock()
 
@@ -296,7 +297,7 @@ class EmbeddedKube:
             self._shared.version = self._shared.reserved = read_version(tx)
             for (_, name), body in read_after(tx, NAMESPACE.table, "", ("", "")):
                 self._note_namespace(Change(0, "", name, None, body))
-            self._histories = {kind.table: History(self._shared.version, self._window) for kind in self._registry.kinds}
+            self._histories = {table: History(self._shared.version, self._window) for table in self._registry.tables}
 
         async with self._starting:
             if not self._started:
@@ -309,6 +310,24 @@ class EmbeddedKube:
             if not transaction.exists(NAMESPACE, "", name):
                 obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
                 writes.create(transaction, NAMESPACE, obj, self._ids)
+
+    async def when_there(self, told: Mapping[Resource, Callable[[], None]]) -> None:
+        """Has each function called once, when there is an object of its resource: at once, or after the commit.
+
+        Not part of `Kube`: by this, who is rarely needed costs nothing until then.
+        """
+        if not self._started:
+            await self._start()
+        tables = {resource.qualified: call for resource, call in told.items()}
+        for table, call in tables.items():  # first, so that nothing arrives between the look and the wait
+            self._awaited.setdefault(table, []).append(call)
+        present = await self._db.read(lambda tx: [table for table in tables if has_any(tx, table)])
+        for table in present:
+            self._arrived(table)
+
+    def _arrived(self, table: str) -> None:
+        for call in self._awaited.pop(table, ()):
+            call()
 
     def check_selectors(self, resource: Resource, namespace: str, labels: str, fields: str) -> None:
         """Raises BadRequest for what `list` and `watch` would refuse."""
@@ -337,6 +356,8 @@ class EmbeddedKube:
         self._shared.reserved = max(self._shared.reserved, transaction.reserved)
         for table, change in transaction.changes:
             self._histories[table].append(change)
+            if table in self._awaited:
+                self._arrived(table)
             if table == NAMESPACE.table:
                 self._note_namespace(change)
 

@@ -75,7 +75,7 @@ def check(kind: Kind, metadata: Mapping[str, Any]) -> list[Cause]:
     if (labels := metadata.get("labels")) is not None:
         causes += label_causes("metadata.labels", labels)
     if (annotations := metadata.get("annotations")) is not None:
-        causes += _annotation_causes(annotations)
+        causes += annotation_causes("metadata.annotations", annotations)
     if (finalizers := metadata.get("finalizers")) is not None:
         causes += _finalizer_causes(finalizers)
     if (owners := metadata.get("ownerReferences")) is not None:
@@ -98,8 +98,8 @@ def label_causes(field: str, labels: Any) -> list[Cause]:
     return causes
 
 
-def _annotation_causes(annotations: Any) -> list[Cause]:
-    field = "metadata.annotations"
+def annotation_causes(field: str, annotations: Any) -> list[Cause]:
+    """What is wrong with a map of annotations."""
     if not isinstance(annotations, dict):
         return [Cause(field, "Invalid value: must be a map of strings")]
     causes: list[Cause] = []

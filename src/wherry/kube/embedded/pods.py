@@ -24,7 +24,6 @@ _SPEC_DEFAULTS: dict[str, Any] = {
     "dnsPolicy": "ClusterFirst",
     "schedulerName": "default-scheduler",
     "terminationGracePeriodSeconds": GRACE_S,
-    "enableServiceLinks": True,
 }
 _PROBE_DEFAULTS = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -32,7 +31,22 @@ _FILE_MODE = 0o644
 
 
 def _default_pod(obj: Object) -> None:
+    default_template(obj)
     spec = obj.get("spec")
+    if not isinstance(spec, dict):
+        return
+    fields = cast("dict[str, Any]", spec)
+    if fields.get("enableServiceLinks") is None:
+        fields["enableServiceLinks"] = True
+    for container in (*objects(fields, "containers"), *objects(fields, "initContainers")):
+        resources = container.get("resources")
+        if isinstance(resources, dict):
+            _default_requests(cast("dict[str, Any]", resources))
+
+
+def default_template(template: Object) -> None:
+    """Completes the spec in a pod, or in the template of one, as far as both have the same defaults."""
+    spec = template.get("spec")
     if not isinstance(spec, dict):
         return
     fields = cast("dict[str, Any]", spec)
@@ -53,9 +67,7 @@ def _default_container(container: dict[str, Any]) -> None:
         container["terminationMessagePolicy"] = "File"
     if not container.get("imagePullPolicy"):
         container["imagePullPolicy"] = _pull_policy(str(container.get("image") or ""))
-    resources = container.setdefault("resources", {})
-    if isinstance(resources, dict):
-        _default_requests(cast("dict[str, Any]", resources))
+    container.setdefault("resources", {})
     for port in objects(container, "ports"):
         port.setdefault("protocol", "TCP")
     for variable in objects(container, "env"):

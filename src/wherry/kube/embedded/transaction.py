@@ -71,6 +71,11 @@ def read_body(tx: Tx, table: str, namespace: str, name: str) -> bytes | None:
     return row[0] if row else None
 
 
+def has_any(tx: Tx, table: str) -> bool:
+    """Whether there is any object of a resource."""
+    return tx.execute("SELECT 1 FROM kube_object WHERE resource = ? LIMIT 1", (table,)).fetchone() is not None
+
+
 def read_after(
     tx: Tx, table: str, namespace: str, start: tuple[str, str], *, batch: int = 1000
 ) -> Iterator[tuple[tuple[str, str], bytes]]:
@@ -130,7 +135,7 @@ class Transaction:
         rows = self.tx.execute(
             "SELECT resource, name FROM kube_object WHERE namespace = ? ORDER BY resource, name", (namespace,)
         ).fetchall()
-        return [(self.registry.by_table[table], name) for table, name in rows]
+        return [(self.registry.of_table(table), name) for table, name in rows]
 
     def add(self, kind: Kind, obj: Object) -> Stored:
         """Stores a new, complete object under a version of its own; raises AlreadyExists."""
@@ -182,7 +187,7 @@ class Transaction:
             "ORDER BY resource, namespace, name",
             (uid,),
         ).fetchall()
-        found = (self.load(self.registry.by_table[table], namespace, name) for table, namespace, name in rows)
+        found = (self.load(self.registry.of_table(table), namespace, name) for table, namespace, name in rows)
         return [stored for stored in found if stored is not None]
 
     def seal(self) -> None:

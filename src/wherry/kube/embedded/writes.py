@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from wherry.kube.embedded import metadata as rules
+from wherry.kube.embedded import scales
 from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.deletion import Collector
 from wherry.kube.embedded.kinds import Kind
@@ -112,7 +113,29 @@ def alter(
     ownership: Ownership | None = None,
 ) -> Object:
     """Puts what `change` makes of an object in its place and returns the result; see `EmbeddedKube.alter`."""
+    if subresource == "scale":
+        return _rescale(transaction, stored, change, ownership)
     old = stored.object
+    obj = _made_by(change, stored, old)
+    metadata = rules.metadata_of(obj)
+    if metadata.get("name", stored.name) != stored.name:
+        raise bad_request("the name of the object does not match the name of the request")
+    if metadata.get("namespace", stored.namespace) != stored.namespace:
+        raise bad_request("the namespace of the object does not match the namespace of the request")
+    return _update(transaction, stored, obj, subresource, ownership)
+
+
+def _rescale(
+    transaction: Transaction, stored: Stored, change: Callable[[Object], Any], ownership: Ownership | None
+) -> Object:
+    """The Scale of an object after a change of its Scale."""
+    scale = _made_by(change, stored, scales.scale_of(stored.kind, stored.object))
+    obj = scales.scaled(stored.kind, stored.object, scale)
+    return scales.scale_of(stored.kind, _update(transaction, stored, obj, "", ownership))
+
+
+def _made_by(change: Callable[[Object], Any], stored: Stored, old: Object) -> Object:
+    """What `change` makes of `old`; raises what `alter` raises."""
     try:
         new: Any = change(old)
     except MalformedPatch as problem:
@@ -124,12 +147,7 @@ def alter(
     obj = cast("Object", new)
     if obj.get("apiVersion") != old["apiVersion"] or obj.get("kind") != old["kind"]:
         raise bad_request("a patch cannot change apiVersion or kind")
-    metadata = rules.metadata_of(obj)
-    if metadata.get("name", stored.name) != stored.name:
-        raise bad_request("the name of the object does not match the name of the request")
-    if metadata.get("namespace", stored.namespace) != stored.namespace:
-        raise bad_request("the namespace of the object does not match the namespace of the request")
-    return _update(transaction, stored, obj, subresource, ownership)
+    return obj
 
 
 def find(transaction: Transaction, kind: Kind, namespace: str, name: str) -> Stored:

@@ -31,7 +31,7 @@ _OBJECT: dict[str, Verb] = {
     "PATCH": verbs.patch,
     "DELETE": verbs.delete,
 }
-_STATUS: dict[str, Verb] = {"GET": verbs.get, "PUT": verbs.replace, "PATCH": verbs.patch}
+_PART: dict[str, Verb] = {"GET": verbs.get, "PUT": verbs.replace, "PATCH": verbs.patch}
 _POD_LOG: dict[str, Verb] = {"GET": verbs.logs}
 
 
@@ -93,8 +93,8 @@ def _verbs_of(request: verbs.Request) -> dict[str, Verb]:
         return _COLLECTION
     if not target.subresource:
         return _OBJECT
-    if target.subresource == "status" and kind.has_status:
-        return _STATUS
+    if (target.subresource == "status" and kind.has_status) or (target.subresource == "scale" and kind.scale):
+        return _PART
     if target.subresource == "log" and kind.table == "pods":
         return _POD_LOG
     raise _nothing_here()

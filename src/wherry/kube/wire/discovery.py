@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wherry.kube.embedded.kinds import Kind, Registry
+from wherry.kube.resources import PODS, SCALES, Resource
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-_STATUS_VERBS = ["get", "patch", "update"]
+_PART_VERBS = ["get", "patch", "update"]
 AGGREGATED = "apidiscovery.k8s.io"
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})(?:(alpha|beta)([1-9][0-9]{0,8}))?")
 
@@ -57,9 +58,11 @@ def resource_list(registry: Registry, group: str, version: str) -> dict[str, Any
         if kind.categories:
             item["categories"] = list(kind.categories)
         resources.append(item)
-        for name, (subkind, verbs) in _subresources(kind).items():
+        for name, (shown, verbs) in _subresources(kind).items():
             sub = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
-            resources.append({**sub, "kind": subkind, "verbs": verbs})
+            if shown.api_version != resource.api_version:
+                sub |= {"group": shown.group, "version": shown.version}
+            resources.append({**sub, "kind": shown.kind, "verbs": verbs})
     group_version = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
 
@@ -92,8 +95,8 @@ def _aggregated_resources(kinds: Iterable[Kind]) -> list[dict[str, Any]]:
         if kind.categories:
             item["categories"] = list(kind.categories)
         subresources = [
-            {"subresource": name, "responseKind": _kind(resource.group, resource.version, subkind), "verbs": verbs}
-            for name, (subkind, verbs) in _subresources(kind).items()
+            {"subresource": name, "responseKind": _kind(shown.group, shown.version, shown.kind), "verbs": verbs}
+            for name, (shown, verbs) in _subresources(kind).items()
         ]
         if subresources:
             item["subresources"] = subresources
@@ -105,13 +108,15 @@ def _kind(group: str, version: str, kind: str) -> dict[str, str]:
     return {"group": group, "version": version, "kind": kind}
 
 
-def _subresources(kind: Kind) -> dict[str, tuple[str, list[str]]]:
-    """Name -> kind and verbs."""
-    found: dict[str, tuple[str, list[str]]] = {}
-    if kind.resource.plural == "pods" and not kind.resource.group:
-        found["log"] = ("Pod", ["get"])
+def _subresources(kind: Kind) -> dict[str, tuple[Resource, list[str]]]:
+    """Name -> what is shown there, and verbs."""
+    found: dict[str, tuple[Resource, list[str]]] = {}
+    if kind.resource == PODS:
+        found["log"] = (PODS, ["get"])
+    if kind.scale is not None:
+        found["scale"] = (SCALES, _PART_VERBS)
     if kind.has_status:
-        found["status"] = (kind.resource.kind, _STATUS_VERBS)
+        found["status"] = (kind.resource, _PART_VERBS)
     return found
 
 

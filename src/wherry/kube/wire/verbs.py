@@ -16,6 +16,7 @@ from wherry.kube import patches, strategic
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.kinds import Kind
+from wherry.kube.embedded.scales import SCALE, scale_of
 from wherry.kube.errors import KubeError, bad_request, error
 from wherry.kube.protocol import Object, Propagation
 from wherry.kube.schemas import builtin
@@ -64,9 +65,14 @@ class Request(NamedTuple):
     kind: Kind
 
     @property
+    def body(self) -> Kind:
+        """The kind of the objects that are sent and answered."""
+        return SCALE if self.target.subresource == "scale" else self.kind
+
+    @property
     def view(self) -> View:
         """The form in which the client wants to see objects."""
-        return view_for(self.exchange, self.kind, self.server.clock)
+        return view_for(self.exchange, self.body, self.server.clock)
 
 
 async def list_(request: Request) -> None:
@@ -154,8 +160,10 @@ async def _watch(request: Request) -> None:
 
 
 async def get(request: Request) -> None:
-    """GET of an object or of its status."""
+    """GET of an object, of its status or of its scale."""
     obj = await request.server.kube.get(request.kind.resource, request.target.name, request.target.namespace)
+    if request.body is SCALE:
+        obj = scale_of(request.kind, obj)
     await request.exchange.answer(request.view.object(obj))
 
 
@@ -167,7 +175,7 @@ async def create(request: Request) -> None:
 
 
 async def replace(request: Request) -> None:
-    """PUT of an object or of its status."""
+    """PUT of an object, of its status or of its scale."""
     obj, target = await _sent(request), request.target
     metadata = obj["metadata"]
     if metadata.get("name", target.name) != target.name:
@@ -175,16 +183,21 @@ async def replace(request: Request) -> None:
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
         )
     metadata["name"] = target.name
-    obj = await request.server.kube.replace(
-        obj, subresource=target.subresource, dry_run=_dry_run(request.exchange.query)
-    )
+    kube, dry_run = request.server.kube, _dry_run(request.exchange.query)
+    if request.body is SCALE:
+        resource, sent = request.kind.resource, obj
+        obj, _ = await kube.alter(
+            resource, target.name, target.namespace, lambda _: sent, subresource="scale", dry_run=dry_run
+        )
+    else:
+        obj = await kube.replace(obj, subresource=target.subresource, dry_run=dry_run)
     await request.exchange.answer(request.view.object(obj))
 
 
 async def patch(request: Request) -> None:
-    """PATCH of an object or of its status."""
+    """PATCH of an object, of its status or of its scale."""
     exchange, target = request.exchange, request.target
-    fields = Fields(exchange, request.kind)
+    fields = Fields(exchange, request.body)
     work = _patcher(request)
     change = await exchange.content(fields.read)
     if work is not patches.apply and not isinstance(change, dict):
@@ -207,7 +220,7 @@ async def patch(request: Request) -> None:
 
 def _patcher(request: Request) -> Callable[[Any, Any], Any]:
     """What applies a patch of the request's media type to an object; raises UnsupportedMediaType."""
-    media, kind = request.exchange.content_type, request.kind
+    media, kind = request.exchange.content_type, request.body
     schema = builtin(kind.resource.api_version, kind.resource.kind)
     if media == _STRATEGIC and schema is not None:
         return lambda old, change: strategic.merge(old, change, schema)
@@ -318,8 +331,8 @@ def _since_s(request: Request) -> float | None:
 
 async def _sent(request: Request) -> Object:
     """The object in the body, of the kind and in the namespace that the path names.  Raises BadRequest."""
-    fields = Fields(request.exchange, request.kind)
-    obj, target, resource = await request.exchange.mapping(fields.read), request.target, request.kind.resource
+    fields = Fields(request.exchange, request.body)
+    obj, target, resource = await request.exchange.mapping(fields.read), request.target, request.body.resource
     obj.setdefault("apiVersion", resource.api_version)
     obj.setdefault("kind", resource.kind)
     if (obj["apiVersion"], obj["kind"]) != (resource.api_version, resource.kind):
