@@ -45,6 +45,24 @@ def write(folder: Path, text: str) -> str:
     return str(path)
 
 
+def test_a_cluster_says_how_its_pods_mount_folders(tmp_path: Path) -> None:
+    text = """
+[targets.prod]
+context = "prod"
+kubeconfig = "kube.yaml"
+artifacts = "/shared/wherry"
+volume = { nfs = { server = "files", path = "/export" }, sub_path = "wherry" }
+wheels = { claim = "wheels" }
+pull_secrets = ["registry"]
+pending_limit = "10m"
+"""
+    prod = settings.read(write(tmp_path, text)).target("prod")
+    assert prod.kubeconfig == str(tmp_path / "kube.yaml")
+    assert prod.volume == settings.Volume(nfs_server="files", nfs_path="/export", sub_path="wherry")
+    assert prod.wheels == settings.Volume(claim="wheels")
+    assert (prod.pull_secrets, prod.pending_limit_s) == (("registry",), 600.0)
+
+
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
     project = settings.read(write(tmp_path, WHOLE))
     prod = project.target("prod")
@@ -97,6 +115,22 @@ def test_without_a_file_all_is_empty(tmp_path: Path) -> None:
         ("[targets]\nx = 'y'", ["targets.x must be a table, not a text"]),
         ("[images]\n'a' = 2020-01-01", ["must be a table, not a date or time"]),
         ("[targets.x]\ncontext = 'a'\nserver = 'b'", ["both context and server"]),
+        ("[targets.x]\nvolume = {claim = 'a'}", ["[targets.x] has volume, but no context", "clusters"]),
+        (
+            "[targets.x]\ncontext = 'a'\nvolume = {}",
+            ["[targets.x.volume] needs one of claim, host_path, nfs, not none"],
+        ),
+        (
+            "[targets.x]\ncontext = 'a'\nvolume = {claim = 'a', host_path = '/b'}",
+            ["[targets.x.volume]", "not claim and host_path"],
+        ),
+        ("[targets.x]\ncontext = 'a'\nvolume = {clam = 'a'}", ["'clam'", "did you mean 'claim'?"]),
+        (
+            "[targets.x]\ncontext = 'a'\nwheels = {nfs = {server = 's'}}",
+            ["[targets.x.wheels.nfs] needs server and path"],
+        ),
+        ("[targets.x]\ncontext = 'a'\npending_limit = '10'", ["targets.x.pending_limit", "90s, 10m or 2h", "'10'"]),
+        ("[targets.x]\ncontext = 'a'\npending_limit = '0s'", ["targets.x.pending_limit", "'0s'"]),
         ("[targets", ["is not valid TOML"]),
         ("\xff", ["is not valid TOML"]),
     ],

@@ -8,6 +8,7 @@ importing this module costs no TOML parser (it is imported when there is a file 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, TypeVar, cast
@@ -16,6 +17,7 @@ from wherry.errors import UsageError
 
 FILE_NAME = "wherry.toml"
 Word = TypeVar("Word", bound=str)
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class ImageRule(NamedTuple):
@@ -25,6 +27,16 @@ class ImageRule(NamedTuple):
     requirements: tuple[str, ...] = ()
     python: str | None = None
     image: str | None = None
+
+
+class Volume(NamedTuple):
+    """How pods mount a folder: of a claim, of the nodes, or of an NFS server; `sub_path` is inside it."""
+
+    claim: str = ""
+    host_path: str = ""
+    nfs_server: str = ""
+    nfs_path: str = ""
+    sub_path: str = ""
 
 
 class Target(NamedTuple):
@@ -41,6 +53,11 @@ class Target(NamedTuple):
     grant: Literal["sts", "pod"] = "sts"  # how tasks may use an object store: see docs/guides/configuration.md
     grant_role: str | None = None  # the role that grants are sessions of; AWS and Ceph want one
     grant_hours: float = 12.0  # how long a task's grant is good; the longest that AWS gives
+    volume: Volume | None = None  # how pods mount the folder of artifacts
+    wheels: Volume | None = None  # where tasks keep the packages that they have fetched
+    service_account: str | None = None  # of the pods; without one they have no token
+    pull_secrets: tuple[str, ...] = ()
+    pending_limit_s: float = 3600.0  # a pod that cannot start for so long fails; long enough for a node to be added
 
     @property
     def is_local(self) -> bool:
@@ -164,8 +181,15 @@ _TARGET_KEYS = (
     "grant",
     "grant_role",
     "grant_hours",
+    "volume",
+    "wheels",
+    "service_account",
+    "pull_secrets",
+    "pending_limit",
 )
 _GRANTS: tuple[Literal["sts", "pod"], ...] = ("sts", "pod")
+_OF_CLUSTERS = ("kubeconfig", "volume", "wheels", "service_account", "pull_secrets", "pending_limit")
+_VOLUME_KINDS = ("claim", "host_path", "nfs")
 
 
 def _target(path: str, name: str, value: object) -> Target:
@@ -174,13 +198,18 @@ def _target(path: str, name: str, value: object) -> Target:
     context, server = table.text("context"), table.text("server")
     if context is not None and server is not None:
         raise UsageError(f"{path}: [{where}] has both context and server", hint="a target is one or the other")
+    for key in _OF_CLUSTERS if context is None else ():
+        if table.value(key, None) is not None:
+            raise UsageError(
+                f"{path}: [{where}] has {key}, but no context", hint=f"{key} is for targets that are clusters"
+            )
     artifacts = table.text("artifacts")
     if artifacts is not None and "://" not in artifacts:
         artifacts = os.path.join(os.path.dirname(path), os.path.expanduser(artifacts))
     return Target(
         name=name,
         context=context,
-        kubeconfig=table.text("kubeconfig"),
+        kubeconfig=_path(path, table.text("kubeconfig")),
         namespace=table.text("namespace"),
         artifacts=artifacts,
         server=server,
@@ -189,6 +218,37 @@ def _target(path: str, name: str, value: object) -> Target:
         grant=table.one_of("grant", _GRANTS, "sts"),
         grant_role=table.text("grant_role"),
         grant_hours=table.number("grant_hours", 12.0, least=0.25, most=168.0),
+        volume=_volume(path, f"{where}.volume", table.value("volume", None)),
+        wheels=_volume(path, f"{where}.wheels", table.value("wheels", None)),
+        service_account=table.text("service_account"),
+        pull_secrets=table.texts("pull_secrets"),
+        pending_limit_s=table.duration_s("pending_limit", 3600.0),
+    )
+
+
+def _path(path: str, given: str | None) -> str | None:
+    """A path of the file, from where the file lies."""
+    return None if given is None else os.path.join(os.path.dirname(path), os.path.expanduser(given))
+
+
+def _volume(path: str, where: str, value: object) -> Volume | None:
+    if value is None:
+        return None
+    table = _Table(path, where, value, (*_VOLUME_KINDS, "sub_path"))
+    named = [kind for kind in _VOLUME_KINDS if table.value(kind, None) is not None]
+    if len(named) != 1:
+        asked, found = ", ".join(_VOLUME_KINDS), " and ".join(named) or "none"
+        raise UsageError(f"{path}: [{where}] needs one of {asked}, not {found}")
+    nfs = _Table(path, f"{where}.nfs", table.value("nfs", {}), ("server", "path"))
+    server, export = nfs.text("server"), nfs.text("path")
+    if named == ["nfs"] and not (server and export):
+        raise UsageError(f"{path}: [{where}.nfs] needs server and path")
+    return Volume(
+        claim=table.text("claim") or "",
+        host_path=table.text("host_path") or "",
+        nfs_server=server or "",
+        nfs_path=export or "",
+        sub_path=table.text("sub_path") or "",
     )
 
 
@@ -245,6 +305,15 @@ class _Table:
         if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
             raise UsageError(f"{self._name(key)} must be a number between {least:g} and {most:g}, not {value!r}")
         return float(value)
+
+    def duration_s(self, key: str, default_s: float) -> float:
+        text = self.text(key)
+        if text is None:
+            return default_s
+        match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", text)
+        if match is None or not float(match[1]):
+            raise UsageError(f"{self._name(key)} must be a time such as 90s, 10m or 2h, not {text!r}")
+        return float(match[1]) * _UNITS_S[match[2]]
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self._tree.get(key, [])

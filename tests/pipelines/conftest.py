@@ -14,6 +14,7 @@ import pytest
 from wherry.kube.embedded import EmbeddedKube
 from wherry.pipelines.flights import SubmitOptions
 from wherry.pipelines.service import Pipelines
+from wherry.pipelines.targets import Site
 from wherry.seams import SystemClock, SystemIds
 from wherry.storage.artifacts import LocalStore
 from wherry.storage.database import Database
@@ -97,13 +98,15 @@ class Lab:
     async def pipelines(self) -> AsyncIterator[Pipelines]:
         async with Pipelines(
             db=self.faults.wrap(self.db),
-            kube=self.faults.wrap(self.kube),
-            store=self.faults.wrap(self.store),
+            site=Site(
+                self.faults.wrap(self.kube),
+                self.faults.wrap(self.store),
+                self.identify,
+                self.window,
+                advise=lambda image, request: self.advice,
+            ),
             clock=self.clock,
             ids=self.ids,
-            identify=self.identify,
-            window=self.window,
-            advise=lambda image, request: self.advice,
             timers=self.timers,
             pause_s=0.01,
         ) as pipelines:

@@ -18,6 +18,7 @@ from wherry.kube.embedded.node import Capacity, NodeAgent, NodeSettings
 from wherry.kube.embedded.node.lacking import lacking
 from wherry.kube.resources import SECRETS
 from wherry.pipelines.service import Pipelines
+from wherry.pipelines.targets import Site
 from wherry.runtime import zipapp
 from wherry.seams import SystemClock, SystemIds
 from wherry.storage.artifacts import LocalStore
@@ -50,13 +51,9 @@ async def server(home: Path) -> AsyncIterator[tuple[EmbeddedKube, Pipelines]]:
             node,
             Pipelines(
                 db=db,
-                kube=kube,
-                store=LocalStore(home / "artifacts"),
+                site=Site(kube, LocalStore(home / "artifacts"), environments.identity, 16, lacking=lacking),
                 clock=clock,
                 ids=ids,
-                identify=environments.identity,
-                lacking=lacking,
-                window=16,
             ) as pipelines,
         ):
             yield kube, pipelines

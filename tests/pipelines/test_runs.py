@@ -551,7 +551,7 @@ def test_nothing_of_a_run_that_is_over_is_held(lab: Any, go: Any, docs: Any) -> 
     async def main() -> None:
         async with lab.serving() as pipelines:
             run_id = await pipelines.submit(docs.loop(3), arguments={})
-            ended = weakref.ref(pipelines._driver.lives[run_id].ended)  # as long-lived as the live run
+            ended = weakref.ref(pipelines._hosting.driver.lives[run_id].ended)  # as long-lived as the live run
             await lab.finish(pipelines, run_id)
             gc.collect()
             assert ended() is None

@@ -64,7 +64,17 @@ def run(
         made, events = client.submit_and_follow(loaded.document, values, name=name, options=chosen)
     if not as_json:
         click.echo(f"run {views.short(made)} of {loaded.label}")
+        if "target" in chosen:
+            click.echo(_orchestrated(chosen["target"]))
     return follow(client, made, first=events, as_json=as_json, flow=loaded)
+
+
+def _orchestrated(target: dict[str, Any]) -> str:
+    """Who drives a run on a cluster, which users of one expect to go on without their machine."""
+    return (
+        f"on {target['name']}: tasks are pods of the context {target['context']};"
+        " the server of this home drives them, and takes the run up again when it was away"
+    )
 
 
 def _follow_started(client: Client, flow: flows.Flow, run: str, *, detach: bool, as_json: bool) -> int:

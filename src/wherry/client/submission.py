@@ -7,6 +7,7 @@ the client's side; the server never reads it.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ class Wishes(NamedTuple):
 def options(client: Client, project: Project, wishes: Wishes) -> dict[str, Any]:
     """The `options` of a submission; puts the project's code into the server's store first.  Raises `UsageError`."""
     target = project.target(wishes.on)
-    _check_local(target)
+    _check_known(target)
     if wishes.parallelism is not None and wishes.parallelism < 1:
         raise UsageError(f"parallelism must be at least 1, not {wishes.parallelism}")
     found: dict[str, Any] = {
@@ -37,8 +38,12 @@ def options(client: Client, project: Project, wishes: Wishes) -> dict[str, Any]:
         "keep_going": wishes.keep_going,
         "parallelism": wishes.parallelism,
         "images": [_rule(rule) for rule in project.image_rules(target)],
-        "code": _code(client, project),
     }
+    if target.context is not None:
+        found["target"] = cluster(target, os.environ)
+        found["code"] = _code(client, project)
+        return found
+    found["code"] = _code(client, project)
     if target.artifacts is not None:
         found["pipeline_root"] = artifact_folder(target.artifacts)
     if target.namespace is not None:
@@ -46,12 +51,45 @@ def options(client: Client, project: Project, wishes: Wishes) -> dict[str, Any]:
     return found
 
 
-def _check_local(target: Target) -> None:
-    if not target.is_local:
-        what = "a Kubernetes context" if target.context is not None else "a remote server"
+def cluster(target: Target, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The target as the server keeps it with the run: all that it takes to find the cluster again, nothing secret.
+
+    Raises `UsageError`.
+    """
+    name = target.name
+    if target.artifacts is None:
         raise UsageError(
-            f"target {target.name!r} is {what}, and this version of wherry runs on this machine only",
-            hint="leave --on away, or name a target that has neither context nor server",
+            f"target {name!r} says no place for artifacts", hint='artifacts = "/a/folder" that its pods can mount'
+        )
+    if "://" not in target.artifacts and target.volume is None:
+        raise UsageError(
+            f"target {name!r} keeps artifacts in the folder {target.artifacts}, but does not say how pods mount it",
+            hint='volume = {claim = "NAME"}, {host_path = "/PATH"} or {nfs = {server = "HOST", path = "/PATH"}}',
+        )
+    files = [target.kubeconfig] if target.kubeconfig else environ.get("KUBECONFIG", "").split(os.pathsep)
+    found: dict[str, Any] = {
+        "name": name,
+        "context": target.context or "",
+        "kubeconfig": os.pathsep.join(os.path.abspath(file) for file in files if file),
+        "namespace": target.namespace or "",
+        "artifacts": os.path.normpath(target.artifacts) if "://" not in target.artifacts else target.artifacts,
+        "service_account": target.service_account or "",
+        "pull_secrets": list(target.pull_secrets),
+        "pending_limit_s": target.pending_limit_s,
+    }
+    for key in ("endpoint", "grant", "grant_role", "grant_hours"):
+        found[key] = getattr(target, key)
+    for key, volume in (("volume", target.volume), ("wheels", target.wheels)):
+        if volume is not None:
+            found[key] = volume._asdict()
+    return found
+
+
+def _check_known(target: Target) -> None:
+    if target.server is not None:
+        raise UsageError(
+            f"target {target.name!r} is a remote server, which this version of wherry cannot use",
+            hint="name a target that has a context, or neither context nor server",
         )
 
 

@@ -16,8 +16,8 @@ from typing import Any, Self
 import msgspec
 
 from wherry.errors import WherryError
-from wherry.kube.errors import AlreadyExists, BadRequest, Invalid, KubeError, NotFound, TooLarge
-from wherry.kube.protocol import Kube, Object
+from wherry.kube.errors import AlreadyExists, BadRequest, Conflict, Forbidden, Invalid, KubeError, NotFound, TooLarge
+from wherry.kube.protocol import Object
 from wherry.kube.resources import PODS
 from wherry.pipelines.engine import apply, decide, held_back
 from wherry.pipelines.engine.model import (
@@ -35,16 +35,18 @@ from wherry.pipelines.engine.model import (
     Succeeded,
 )
 from wherry.pipelines.flights import INCARNATION_LIMIT, Flight, Item, LiveRun, LostPod, Notice, Stage
+from wherry.pipelines.granting import waits_for_grant
 from wherry.pipelines.launching import Launcher, workspace_of
 from wherry.pipelines.ledger import NO_FACTS, RUN_FINAL, Batch, Facts
 from wherry.pipelines.pods import SELECTOR, Identity, attempt_of, pod_name
-from wherry.pipelines.recovery import Recovered, recover
+from wherry.pipelines.recovery import Recovered, options_of, recover
+from wherry.pipelines.targets import Site, Target
 from wherry.pipelines.tracking import PAUSE_S, Timers, Tracker
-from wherry.pipelines.verdicts import vanished
+from wherry.pipelines.verdicts import passing, vanished
 from wherry.pipelines.workspace import claim_name
 from wherry.seams import Clock
 from wherry.storage import runs
-from wherry.storage.artifacts import ArtifactStore, attempt_root
+from wherry.storage.artifacts import attempt_root
 from wherry.storage.database import Database
 from wherry.storage.errors import StorageError, UriRefused
 
@@ -52,6 +54,8 @@ RETIRE_AFTER_S = 0.0005
 """How long finished pods wait to be cleared away, so that it happens while their successors run."""
 SERVICES = 3
 """Tasks that run as long as the driver: the pump and two watches."""
+LOG_TRIES = 5
+"""How often the log of a finished pod is asked for before the pod is deleted without."""
 LOG_NAME = "main.log"
 """The archived log of a finished task, in its attempt's folder."""
 
@@ -70,34 +74,34 @@ class _Cycle(msgspec.Struct):
 
 
 class Driver:
-    """All live runs of one database.  `async with`: entering recovers and starts, leaving stops (pods go on).
+    """All live runs of one target (None: the home itself).  `async with`: entering recovers and starts, leaving stops
+    (pods go on).
 
-    `home` makes pod names differ between homes that share a cluster; `window` is how many pods may exist at once, of
-    which a run's own `parallelism` caps its share; `pause_s` is waited after an outside failure.
+    `home` makes pod names differ between homes that share a cluster; the site's window is how many pods may exist at
+    once, of which a run's own `parallelism` caps its share; `pause_s` is waited after an outside failure.
     """
 
     def __init__(
         self,
         *,
         db: Database,
-        kube: Kube,
-        store: ArtifactStore,
+        site: Site,
         clock: Clock,
         home: str,
-        launcher: Launcher,
-        window: int,
+        target: Target | None = None,
         timers: Timers | None = None,
         pause_s: float = PAUSE_S,
     ) -> None:
         self.lives: dict[str, LiveRun] = {}
-        self.window = max(window, 1)
+        self.window = max(site.window, 1)
         self._db = db
-        self._kube = kube
-        self._store = store
+        self._kube = site.kube
+        self._store = site.store
         self._clock = clock
         self._home = home
-        self._launcher = launcher
-        self._tracker = Tracker(self, kube, store, clock, pause_s)
+        self._target = target
+        self._launcher = Launcher(db, site)
+        self._tracker = Tracker(self, site, clock, pause_s)
         self._pause_s = pause_s
         self._given_timers = timers
         self._aloft = 0
@@ -117,7 +121,8 @@ class Driver:
         try:
             listing = await self._kube.list(PODS, labels=SELECTOR)
             for row in await self._db.read(runs.unfinished):
-                await self._recover(row, listing.items)
+                if options_of(row).target == self._target:
+                    await self._recover(row, listing.items)
             await self._clear_away(listing.items)
             await self._clear_workspaces()
         except BaseException as error:
@@ -374,26 +379,41 @@ class Driver:
             try:
                 return await self._launcher.launch(flight, lambda notice: self.post(flight.live, notice))
             except AlreadyExists:
-                return await self._found(flight)
+                found = await self._found(flight)
+                if not isinstance(found, KubeError):
+                    return found
+                await self._wait_for(flight, found)
             except (BadRequest, Invalid, NotFound, TooLarge) as error:
                 return _refused(flight, "PodRefused", f"The task's pod was refused: {error}")
+            except Forbidden as error:
+                if not passing(error):
+                    return _refused(flight, "PodRefused", f"The task's pod was refused: {error}")
+                await self._wait_for(flight, error)
             except (KubeError, StorageError) as error:
                 if isinstance(error, UriRefused):
                     return _refused(flight, "UriRefused", str(error))
-                await asyncio.sleep(self._pause_s)
+                await self._wait_for(flight, error)
             except WherryError as error:
                 return _refused(flight, type(error).__name__, str(error))
             except Exception:  # noqa: BLE001 - the boundary: a fault of ours fails one task, not all runs
                 return _refused(flight, "InternalError", traceback.format_exc(limit=-6))
         return Canceled(flight.path, flight.attempt)
 
-    async def _found(self, flight: Flight) -> Event | None:
+    async def _wait_for(self, flight: Flight, error: WherryError) -> None:
+        """Let an outside failure pass before the flight tries again; the user hears of it."""
+        if isinstance(error, KubeError) and not isinstance(error, Conflict):  # that one is a claim on its way out
+            self.tell(flight, Notice(f"It is tried again: {error.message}", "Waiting", flight.path, flight.attempt))
+        await asyncio.sleep(self._pause_s)
+
+    async def _found(self, flight: Flight) -> Event | KubeError | None:
         """There is a pod of that name: ours from before a crash, or somebody else's."""
         try:
             pod = await self._kube.get(PODS, flight.name, flight.live.info.namespace)
         except NotFound:
             self._tracker.judge(flight, vanished(flight.name))
             return None
+        except KubeError as error:
+            return error
         if attempt_of(pod) != flight.identity:
             return _refused(flight, "NameTaken", f"Another pod is called {flight.name}; delete it and retry the run.")
         self._tracker.seen(flight, pod)
@@ -410,6 +430,7 @@ class Driver:
     async def _retire(self, name: str, namespace: str, root: str) -> None:
         """Keep the log of a finished pod, then delete the pod; the next task of the run goes first."""
         await asyncio.sleep(RETIRE_AFTER_S)
+        tries = 0
         while True:
             try:
                 async with aclosing(self._kube.logs(name, namespace, container="main")) as chunks:
@@ -418,6 +439,11 @@ class Driver:
                 pass  # it has left no log
             except StorageError:
                 pass  # a full disk costs the log, never the result
+            except KubeError:
+                tries += 1  # its node does not answer; one that never will costs the log
+                if tries < LOG_TRIES:
+                    await asyncio.sleep(self._pause_s)
+                    continue
             try:
                 await self._kube.delete(PODS, name, namespace, grace_period_s=0)
             except NotFound:
@@ -431,7 +457,7 @@ class Driver:
         """Delete those of runs that succeeded under a server that died just then; others may be of another home's."""
         for run_id, name, namespace in await self._launcher.workspaces():
             row = await self._db.read(lambda tx, run_id=run_id: runs.get(tx, run_id))
-            if row is not None and row.state == RunState.SUCCEEDED:
+            if row is not None and row.state == RunState.SUCCEEDED and options_of(row).target == self._target:
                 self.spawn(self._discard_workspace(name, namespace))
 
     async def _discard_workspace(self, name: str, namespace: str) -> None:
@@ -489,7 +515,9 @@ class Driver:
 
     async def _recover(self, row: runs.RunRow, pods: list[Object]) -> None:
         """Take up a run where its rows, pods and commit records are."""
-        found = await recover(self._db, self._store, row, window=self.window, now=self._clock.time())
+        found = await recover(self._db, self._store.root, row, window=self.window, now=self._clock.time())
+        if found.live.options.pipeline_root is not None:
+            self._store.allow(found.live.options.pipeline_root)
         self._take(found.live)
         if not found.started:
             self.post(found.live, Begin())
@@ -503,10 +531,22 @@ class Driver:
                 self._count(flight)
                 self._tracker.track(flight)
                 self._tracker.seen(flight, pod)
+                if waits_for_grant(pod):
+                    self.spawn(self._complete(pod))
             elif was_running or await self._store.exists(flight.root):
                 self._tracker.judge(flight, vanished(flight.name))
             else:
                 self._enqueue(flight)
+
+    async def _complete(self, pod: Object) -> None:
+        """The last server may have died between making the pod and its grant."""
+        while True:
+            try:
+                await self._launcher.delivery.complete(pod)
+            except (KubeError, StorageError):
+                await asyncio.sleep(self._pause_s)
+            else:
+                return
 
     def _recovered_flights(self, found: Recovered) -> list[tuple[Flight, bool]]:
         flights: list[tuple[Flight, bool]] = []
@@ -524,7 +564,7 @@ class Driver:
             if identity is None or self._tracker.knows(pod):
                 continue
             row = await self._db.read(lambda tx, run_id=identity.run_id: runs.get(tx, run_id))
-            if row is not None:
+            if row is not None and options_of(row).target == self._target:
                 root = attempt_root(row.root, identity.path, identity.attempt, identity.incarnation)
                 metadata = pod["metadata"]
                 self.spawn(self._retire(metadata["name"], metadata["namespace"], root))

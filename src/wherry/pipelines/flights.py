@@ -16,6 +16,7 @@ import msgspec
 from wherry.pipelines.engine.model import Event, Kind, RunInfo
 from wherry.pipelines.engine.state import Run
 from wherry.pipelines.pods import Identity
+from wherry.pipelines.targets import Target
 from wherry.pipelines.templates import ImageRule, Template
 from wherry.pipelines.verdicts import Over
 from wherry.storage.artifacts import attempt_root
@@ -34,7 +35,8 @@ class SubmitOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a run is to be run.
 
     `parallelism` caps its pods at one time, `images` says what images mean (first match), `code` is the SHA-256 of the
-    archive of the project's own modules, `pipeline_root` replaces the store's root for its artifacts.
+    archive of the project's own modules, `pipeline_root` replaces the store's root for its artifacts, `target` is the
+    cluster it runs on, None the home itself.
     """
 
     cache: bool = True
@@ -44,6 +46,7 @@ class SubmitOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str | None = None
     pipeline_root: str | None = None
     namespace: str = "default"
+    target: Target | None = None
 
 
 class Stage(Enum):

@@ -15,11 +15,10 @@ from wherry.pipelines.engine import Run, Unresolvable, resolve
 from wherry.pipelines.engine.plan import Plan, TaskPlan
 from wherry.pipelines.engine.state import last_name
 from wherry.pipelines.flights import LiveRun
-from wherry.pipelines.recovery import recover
+from wherry.pipelines.recovery import options_of, recover
 from wherry.pipelines.views import Shown, task_view
 from wherry.seams import Clock
 from wherry.storage import runs, tasks
-from wherry.storage.artifacts import ArtifactStore
 from wherry.storage.database import Database
 from wherry.storage.runs import RunRow
 
@@ -28,11 +27,11 @@ INPUTS_LIMIT = 1000
 
 
 class Inspector:
-    """Answers from a live run, or from one restored for the question."""
+    """Answers from a live run, or from one restored for the question.  `root` is where the home's own artifacts lie."""
 
-    def __init__(self, db: Database, store: ArtifactStore, clock: Clock) -> None:
+    def __init__(self, db: Database, root: str, clock: Clock) -> None:
         self._db = db
-        self._store = store
+        self._root = root
         self._clock = clock
 
     async def tasks(self, row: RunRow, live: LiveRun | None, home: str) -> list[dict[str, Any]]:
@@ -58,7 +57,9 @@ class Inspector:
         return Plan(ir.from_builtins(msgspec.json.decode(body)))
 
     async def _restored(self, row: RunRow) -> Run:
-        found = await recover(self._db, self._store, row, window=1, now=self._clock.time(), for_views=True)
+        target = options_of(row).target
+        root = self._root if target is None else target.artifacts
+        found = await recover(self._db, root, row, window=1, now=self._clock.time(), for_views=True)
         return found.live.engine
 
 

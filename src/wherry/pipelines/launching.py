@@ -6,21 +6,21 @@ an importer and a cache hit need no pod at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 
 from wherry.errors import WherryError
 from wherry.ir.operations import PVC_OPERATIONS
 from wherry.ir.spec import Workspace
-from wherry.kube.protocol import Kube, Object
 from wherry.pipelines import caching, pods, templates, workspace
 from wherry.pipelines.claims import Claims
+from wherry.pipelines.delivery import Delivery
 from wherry.pipelines.engine import Resolved, imported, resolve, resolve_value
 from wherry.pipelines.engine.model import Event, Outputs, Succeeded
 from wherry.pipelines.engine.state import Dag
 from wherry.pipelines.flights import Flight, LiveRun, Notice
 from wherry.pipelines.pods import Inputs
-from wherry.pipelines.templates import EnvRequest, ObjectRef, Template
-from wherry.storage.artifacts import ArtifactStore
+from wherry.pipelines.targets import Site
+from wherry.pipelines.templates import ObjectRef, Template
 from wherry.storage.database import Database
 
 
@@ -33,33 +33,17 @@ class WorkspaceMissing(WherryError):
 
 
 _GIVE_IT_ONE = "Give it one: @dsl.pipeline(pipeline_config=dsl.PipelineConfig(workspace=...))."
-Identify = Callable[[str, EnvRequest | None], Awaitable[str]]
-"""The identity of an image's environment, for cache keys: `(image, what the annotation asks for)`."""
-Advise = Callable[[str, EnvRequest | None], str | None]
-Lacking = Callable[[Object], Sequence[str]]
-"""What a pod asks for that means nothing where it runs, as sentences for the user."""
 
 
 class Launcher:
-    """Makes pods.  `identify` names an image's environment by content, for cache keys; `advise` has a sentence for the
-    user where an image means something that the user may not expect, `lacking` has some where a pod asks in vain."""
+    """Makes the pods of one site."""
 
-    def __init__(
-        self,
-        db: Database,
-        kube: Kube,
-        store: ArtifactStore,
-        identify: Identify,
-        advise: Advise,
-        lacking: Lacking,
-    ) -> None:
+    def __init__(self, db: Database, site: Site) -> None:
         self._db = db
-        self._kube = kube
-        self._store = store
-        self._identify = identify
-        self._advise = advise
-        self._lacking = lacking
-        self._claims = Claims(db, kube, store)
+        self._site = site
+        self._store = site.store
+        self._claims = Claims(db, site.kube, site.store)
+        self.delivery = Delivery(site.kube, site.store, site.granter)
 
     async def launch(self, flight: Flight, tell: Callable[[Notice], None]) -> Event | None:
         """Make the flight's pod; returns None, or the attempt's success when it needs no pod.
@@ -102,6 +86,7 @@ class Launcher:
             root=flight.root,
             run_root=live.root,
             needed=_needed(live, resolved),
+            equipment=self._site.equipment,
         )
         for upload in built.uploads:
             await self._upload(live, upload)
@@ -109,10 +94,10 @@ class Launcher:
         if asked is not None and inputs.workspace:
             await self._claims.make_workspace(live.info, asked)
         if template.platform is not None:
-            for sentence in self._lacking(built.pod):
+            for sentence in self._site.lacking(built.pod):
                 if sentence not in live.noticed:
                     tell(Notice(sentence, "NotApplicable"))
-        await self._kube.create(built.pod)
+        await self.delivery.create(built.pod)
         return None
 
     async def workspaces(self) -> list[tuple[str, str, str]]:
@@ -156,7 +141,7 @@ class Launcher:
                 store_root=self._store.root,
                 levels=resolved.levels,
             )
-            advice = self._advise(template.image, template.environment)
+            advice = self._site.advise(template.image, template.environment)
             if advice is not None:
                 tell(Notice(advice, "Image"))
         return template
@@ -164,7 +149,7 @@ class Launcher:
     async def _key(self, live: LiveRun, template: Template, inputs: Inputs, cache_key: str) -> str | None:
         identity = live.identities.get(template)
         if identity is None:
-            identity = await self._identify(template.image, template.environment)
+            identity = await self._site.identify(template.image, template.environment)
             live.identities[template] = identity
         return caching.key_of(template, inputs, environment=identity, cache_key=cache_key)
 

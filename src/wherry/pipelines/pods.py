@@ -22,6 +22,7 @@ from wherry.pipelines.lightweight import Function
 from wherry.pipelines.passthroughs import divide
 from wherry.pipelines.platform import Parts, platform_parts
 from wherry.pipelines.platform_volumes import WORKSPACE_PATH, WORKSPACE_VOLUME
+from wherry.pipelines.targets import NO_EQUIPMENT, Equipment
 from wherry.pipelines.templates import ObjectRef, Template
 from wherry.runtime import argv
 from wherry.runtime.failures import TaskError
@@ -160,11 +161,13 @@ def build(
     root: str,
     run_root: str,
     needed: list[str],
+    equipment: Equipment = NO_EQUIPMENT,
 ) -> Built:
     """The pod of the task and what it needs in the store.
 
-    `root` is the attempt's own folder, `needed` names outputs that other tasks read.  Raises `LaunchRefused` for what
-    no pod can carry, `PlatformRefused` for settings that no pod can have.
+    `root` is the attempt's own folder, `needed` names outputs that other tasks read, `equipment` is what every pod of
+    the site gets.  Raises `LaunchRefused` for what no pod can carry, `PlatformRefused` for settings that no pod can
+    have.
     """
     uploads = [template.source] if template.source is not None else []
     settings = _settings(template, inputs)
@@ -189,7 +192,8 @@ def build(
             f"The command of {identity.path} is too long ({len(text):,} bytes).",
             hint="Put what is big into a file or an artifact.",
         )
-    return Built(_pod(template, identity, settings, name, info.namespace, text.decode()), uploads)
+    pod = _pod(template, identity, settings, name, info.namespace, text.decode())
+    return Built(equipped(pod, equipment), uploads)
 
 
 def _descriptor(
@@ -276,6 +280,24 @@ def _pod(
         container["volumeMounts"] = parts.volumes.mounts
     metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def equipped(pod: Object, equipment: Equipment) -> Object:
+    """The pod with what the site gives to each; what the task asks for by itself goes first."""
+    if equipment is NO_EQUIPMENT:
+        return pod
+    spec: dict[str, Any] = {**equipment.spec, **pod["spec"]}
+    main, *others = spec["containers"]
+    main = {
+        **main,
+        "env": [*equipment.env, *main["env"]],
+        "volumeMounts": [*main.get("volumeMounts", ()), *equipment.mounts],
+    }
+    spec["containers"] = [main, *others]
+    spec["volumes"] = [*spec.get("volumes", ()), *equipment.volumes]
+    if "imagePullSecrets" in equipment.spec:
+        spec["imagePullSecrets"] = [*pod["spec"].get("imagePullSecrets", ()), *equipment.spec["imagePullSecrets"]]
+    return {**pod, "spec": spec}
 
 
 def quantities(asked: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:

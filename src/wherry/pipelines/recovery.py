@@ -16,7 +16,6 @@ from wherry.pipelines.engine.model import LEAF_KINDS, Kind, Phase, Row, RunInfo,
 from wherry.pipelines.flights import LiveRun, SubmitOptions
 from wherry.seams import iso
 from wherry.storage import runs, tasks
-from wherry.storage.artifacts import ArtifactStore
 from wherry.storage.database import Database, Tx
 
 
@@ -35,6 +34,11 @@ class Recovered(NamedTuple):
     live: LiveRun
     leaves: list[Leaf]
     started: bool
+
+
+def options_of(row: runs.RunRow) -> SubmitOptions:
+    """How the run was asked to be run."""
+    return msgspec.json.decode(row.options, type=SubmitOptions)
 
 
 def info_of(row: runs.RunRow, options: SubmitOptions, store_root: str) -> RunInfo:
@@ -57,11 +61,11 @@ def run_options(options: SubmitOptions, window: int) -> RunOptions:
 
 
 async def recover(
-    db: Database, store: ArtifactStore, row: runs.RunRow, *, window: int, now: float, for_views: bool = False
+    db: Database, root: str, row: runs.RunRow, *, window: int, now: float, for_views: bool = False
 ) -> Recovered:
     """The run of `row` from its document and task rows; `for_views` makes the inputs of finished tasks resolvable.
 
-    Raises StorageError, IRError.
+    `root` is where runs of its target keep their artifacts unless they say otherwise.  Raises StorageError, IRError.
     """
 
     def load(tx: Tx) -> tuple[bytes, list[tasks.TaskRow]]:
@@ -69,10 +73,8 @@ async def recover(
 
     body, rows = await db.read(load)
     document = ir.from_builtins(msgspec.json.decode(body))
-    options = msgspec.json.decode(row.options, type=SubmitOptions)
-    if options.pipeline_root is not None:
-        store.allow(options.pipeline_root)
-    info = info_of(row, options, store.root)
+    options = options_of(row)
+    info = info_of(row, options, root)
     engine = restore(
         document,
         info,

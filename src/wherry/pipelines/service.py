@@ -17,16 +17,18 @@ from wherry import ir
 from wherry.errors import UsageError, WherryError
 from wherry.ir import Document
 from wherry.kube.errors import BadRequest, NotFound
-from wherry.kube.protocol import Kube
 from wherry.pipelines import removal, submission, views, workspace
+from wherry.pipelines.claims import Claims
 from wherry.pipelines.driver import LOG_NAME, Driver
 from wherry.pipelines.engine.model import RunInfo, RunState
 from wherry.pipelines.flights import LiveRun, Notice, SubmitOptions
+from wherry.pipelines.hosting import Hosting
 from wherry.pipelines.inspection import Inspector
-from wherry.pipelines.launching import Advise, Identify, Lacking, Launcher
 from wherry.pipelines.ledger import to_json
 from wherry.pipelines.pods import Identity, pod_name
-from wherry.pipelines.recovery import deadline_of, recover
+from wherry.pipelines.recovery import deadline_of, options_of, recover
+from wherry.pipelines.targets import Site, Target, Targets
+from wherry.pipelines.templates import code_ref
 from wherry.pipelines.tracking import PAUSE_S, Timers
 from wherry.seams import Clock, Ids, iso
 from wherry.storage import history, meta, runs, tasks
@@ -47,66 +49,63 @@ class NoSuchRun(UsageError):
 class Pipelines:
     """All runs of one database.  `async with`: entering takes up unfinished runs, leaving lets their pods go on.
 
-    `window` is how many pods may exist at once; `advise` has a sentence for the user about an image, or None,
-    `lacking` some about what a pod asks for in vain; `home` tells homes apart that share a cluster (made when empty).
+    `site` is the home's own place, `targets` opens others; `home` tells homes apart that share a cluster (made when
+    empty).
     """
 
     def __init__(
         self,
         *,
         db: Database,
-        kube: Kube,
-        store: ArtifactStore,
+        site: Site,
         clock: Clock,
         ids: Ids,
-        identify: Identify,
-        window: int,
-        advise: Advise = lambda image, request: None,
-        lacking: Lacking = lambda pod: (),
+        targets: Targets | None = None,
         home: str = "",
         timers: Timers | None = None,
         pause_s: float = PAUSE_S,
     ) -> None:
         self._db = db
-        self._kube = kube
-        self._store = store
+        self._site = site
+        self._targets = targets
         self._clock = clock
         self._ids = ids
-        self._launcher = Launcher(db, kube, store, identify, advise, lacking)
-        self._window = window
         self._home = home
         self._timers = timers
         self._pause_s = pause_s
-        self._inspector = Inspector(db, store, clock)
+        self._inspector = Inspector(db, site.store.root, clock)
 
     async def __aenter__(self) -> Self:
         self._home = self._home or await self._db.write(lambda tx: meta.ensure(tx, "home", self._ids.uuid()))
-        self._driver = Driver(
-            db=self._db,
-            kube=self._kube,
-            store=self._store,
-            clock=self._clock,
-            home=self._home,
-            launcher=self._launcher,
-            window=self._window,
-            timers=self._timers,
-            pause_s=self._pause_s,
+        self._hosting = Hosting(
+            self._db, self._site, self._targets, self._drive, clock=self._clock, pause_s=self._pause_s
         )
-        await self._driver.__aenter__()
+        await self._hosting.__aenter__()
         return self
 
     async def __aexit__(self, *raised: Any) -> None:
-        await self._driver.__aexit__(*raised)
+        await self._hosting.__aexit__(*raised)
+
+    def _drive(self, target: Target | None, site: Site) -> Driver:
+        return Driver(
+            db=self._db,
+            site=site,
+            target=target,
+            clock=self._clock,
+            home=self._home,
+            timers=self._timers,
+            pause_s=self._pause_s,
+        )
 
     @property
     def active(self) -> int:
         """How many runs are not over."""
-        return len(self._driver.lives)
+        return self._hosting.active
 
     @property
     def busy(self) -> bool:
         """Whether a run is live, or pods of finished tasks are still being cleared away."""
-        return self._driver.busy
+        return self._hosting.busy
 
     async def submit(
         self,
@@ -127,10 +126,17 @@ class Pipelines:
             return run_id
         now = self._clock.time()
         parsed = ir.from_builtins(document)
-        options, remark = submission.with_root(parsed, options, self._store)
-        info = _info(parsed, run_id or self._ids.uuid(), name, options, self._store.root, now)
+        if options.target is not None:
+            target = self._hosting.settled(options.target)
+            options = msgspec.structs.replace(options, target=target, namespace=target.namespace)
+        driver = await self._hosting.driver_of(options.target)
+        store = (await self._hosting.site_of(options.target)).store
+        if options.code is not None and options.target is not None:
+            await self._carry(options.code, store)
+        options, remark = submission.with_root(parsed, options, store)
+        info = _info(parsed, run_id or self._ids.uuid(), name, options, store.root, now)
         engine = await submission.check(
-            parsed, arguments=arguments, options=options, info=info, store=self._store, window=self._driver.window
+            parsed, arguments=arguments, options=options, info=info, store=store, window=driver.window
         )
         root = run_root(info.pipeline_root, info.pipeline, info.run_id)
 
@@ -160,9 +166,9 @@ class Pipelines:
 
         number = await self._db.write(insert)
         live = LiveRun(number, info, options, engine, root, deadline_s=deadline_of(parsed))
-        self._driver.begin(live)
+        driver.begin(live)
         if remark:
-            self._driver.post(live, Notice(remark, "PipelineRoot"))
+            driver.post(live, Notice(remark, "PipelineRoot"))
         return info.run_id
 
     async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]:
@@ -170,7 +176,7 @@ class Pipelines:
         row = await self._find(run)
         view = views.run_view(row, await self._db.read(lambda tx: tasks.counts(tx, row.number)))
         if with_tasks:
-            view["tasks"] = await self._inspector.tasks(row, self._driver.lives.get(row.id), self._home)
+            view["tasks"] = await self._inspector.tasks(row, self._live(row.id), self._home)
         return view
 
     async def list(
@@ -189,28 +195,33 @@ class Pipelines:
         """End a run: its tasks get SIGTERM and their grace period, or with `kill` SIGKILL.  A run that is over stays
         as it is."""
         row = await self._find(run)
-        live = self._driver.lives.get(row.id)
-        if live is not None:
-            self._driver.cancel(live, kill=kill)
+        driven = self._hosting.live(row.id)
+        if driven is not None:
+            driven[0].cancel(driven[1], kill=kill)
         elif row.state not in views.FINAL_RUN:
+            trouble = self._hosting.trouble(options_of(row).target)
+            if trouble is not None:
+                raise trouble
             raise WherryError(f"run {row.id} is being read again after an error", hint="Try again in a moment.")
 
     async def retry(self, run: str) -> None:
         """Let a run that FAILED or was CANCELED go on from what has succeeded.  Raises UsageError for any other."""
         row = await self._find(run)
-        if row.state not in ("FAILED", "CANCELED") or row.id in self._driver.lives:
+        if row.state not in ("FAILED", "CANCELED") or self._live(row.id) is not None:
             raise UsageError(f"run {row.id} is {row.state}: only a run that failed or was canceled can be retried")
-        found = await recover(self._db, self._store, row, window=self._driver.window, now=self._clock.time())
+        driver = await self._hosting.driver_of(options_of(row).target)
+        store = (await self._site_of(row)).store
+        found = await recover(self._db, store.root, row, window=driver.window, now=self._clock.time())
         if found.live.deadline_s is not None:
             found.live.deadline_s = deadline_of(found.document)
         changed = found.live.changed
-        self._driver.resume(found.live)
+        driver.resume(found.live)
         await changed.wait()
 
     async def delete(self, run: str) -> None:
         """Delete a run that is over: its rows, artifacts and logs.  Raises UsageError while it is not over."""
         row = await self._find(run)
-        if row.state not in views.FINAL_RUN or row.id in self._driver.lives:
+        if row.state not in views.FINAL_RUN or self._live(row.id) is not None:
             raise UsageError(f"run {row.id} is {row.state}", hint=f"Cancel it first: wherry cancel {row.id[:8]}")
         await self._remove(row)
 
@@ -219,7 +230,7 @@ class Pipelines:
         earlier.  Returns the ids."""
         latest = self._clock.time() - older_than_s
         rows = await self._db.read(lambda tx: runs.finished(tx, before=latest, keep=keep))
-        chosen = [row for row in rows if row.id not in self._driver.lives]
+        chosen = [row for row in rows if self._live(row.id) is None and options_of(row).target is None]
         if not dry_run:
             for row in chosen:
                 await self._remove(row)
@@ -228,11 +239,13 @@ class Pipelines:
     async def collect(self, *, without: Collection[str] = (), dry_run: bool = False) -> removal.Freed:
         """Delete sources and code archives that no run refers to; runs whose ids are in `without` count as gone."""
         now = self._clock.time()
-        return await removal.collect(self._db, self._store, now=now, without=without, dry_run=dry_run)
+        return await removal.collect(self._db, self._site.store, now=now, without=without, dry_run=dry_run)
 
     async def _remove(self, row: runs.RunRow) -> None:
-        await self._launcher.discard_workspace(workspace.claim_name(row.resource_name), row.namespace)
-        await removal.remove(self._db, self._store, row)
+        site = await self._site_of(row)
+        claims = Claims(self._db, site.kube, site.store)
+        await claims.discard_workspace(workspace.claim_name(row.resource_name), row.namespace)
+        await removal.remove(self._db, site.store, row)
 
     async def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]:
         """What happened to the run after the event with the id `after`; with `follow` until the run is over."""
@@ -242,7 +255,7 @@ class Pipelines:
             return history.beyond(tx, number, after, limit=EVENTS_AT_ONCE), runs.get(tx, run_id)
 
         while True:
-            live = self._driver.lives.get(run_id)
+            live = self._live(run_id)
             changed = live.changed if live is not None else None
             entries, row = await self._db.read(read)
             if row is None:
@@ -262,8 +275,9 @@ class Pipelines:
         """What an attempt of a task (the last one by default) has written: from its pod, or from the store when that
         is gone.  Raises UsageError for a task that the run does not have."""
         row = await self._find(run)
+        site = await self._site_of(row)
         while True:
-            live = self._driver.lives.get(row.id)
+            live = self._live(row.id)
             changed = live.changed if live is not None else None
             found = await self._attempt(row, task_path, attempt)
             if found is not None and found.kind == "task":
@@ -271,15 +285,15 @@ class Pipelines:
                 name = pod_name(self._home, identity)
                 wrote = False
                 try:
-                    chunks = self._kube.logs(name, row.namespace, container="main", follow=follow, tail=tail)
+                    chunks = site.kube.logs(name, row.namespace, container="main", follow=follow, tail=tail)
                     async with aclosing(chunks):
                         async for chunk in chunks:
                             wrote = True
                             yield chunk
                 except (NotFound, BadRequest):
                     root = attempt_root(row.root, task_path, found.attempt, found.incarnation)
-                    if await self._store.exists(f"{root}/{LOG_NAME}"):
-                        async with aclosing(self._store.stream(f"{root}/{LOG_NAME}", tail=tail)) as chunks:
+                    if await site.store.exists(f"{root}/{LOG_NAME}"):
+                        async with aclosing(site.store.stream(f"{root}/{LOG_NAME}", tail=tail)) as chunks:
                             async for chunk in chunks:
                                 yield chunk
                         return
@@ -315,10 +329,26 @@ class Pipelines:
             raise NoSuchRun(f"there is no run {run!r}" if run != "latest" else "there are no runs")
         if len(found) > 1:
             raise NoSuchRun(f"{run!r} may be any of {', '.join(row.id for row in found)}")
-        root = msgspec.json.decode(found[0].options, type=SubmitOptions).pipeline_root
-        if root is not None:
-            self._store.allow(root)
         return found[0]
+
+    async def _carry(self, code: str, store: ArtifactStore) -> None:
+        """Copy a code archive, which clients give to the home, to where the pods of a target find it."""
+        there = code_ref(store.root, code).uri
+        kept = code_ref(self._site.store.root, code).uri
+        if not await store.touch(there) and await self._site.store.touch(kept):
+            await store.ensure(there, await self._site.store.read(kept))
+
+    def _live(self, run_id: str) -> LiveRun | None:
+        driven = self._hosting.live(run_id)
+        return driven[1] if driven is not None else None
+
+    async def _site_of(self, row: runs.RunRow) -> Site:
+        """Where the run's pods and artifacts are.  Raises what keeps its target from being opened."""
+        options = options_of(row)
+        site = await self._hosting.site_of(options.target)
+        if options.pipeline_root is not None:
+            site.store.allow(options.pipeline_root)
+        return site
 
 
 def _info(document: Document, run_id: str, name: str, options: SubmitOptions, store_root: str, now: float) -> RunInfo:

@@ -13,14 +13,14 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from wherry.kube.errors import Gone, KubeError, NotFound
-from wherry.kube.protocol import Kube, Object, WatchEvent
+from wherry.kube.protocol import Object, WatchEvent
 from wherry.kube.resources import EVENTS, PODS
 from wherry.pipelines.engine.model import Canceled, Failed, Started, Succeeded
 from wherry.pipelines.flights import Flight, Handle, Item, LiveRun, LostPod, Notice, Stage
 from wherry.pipelines.pods import SELECTOR, attempt_of
+from wherry.pipelines.targets import Site
 from wherry.pipelines.verdicts import Alive, Broke, Committed, Over, of_pod, outcome, parse_record, vanished
 from wherry.seams import Clock
-from wherry.storage.artifacts import ArtifactStore
 from wherry.storage.errors import ArtifactMissing, StorageError
 
 ANNOUNCE_AFTER_S = 0.1
@@ -61,10 +61,10 @@ class Owner(Protocol):
 class Tracker:
     """The pods of all flights that are launching or aloft, by namespace and name."""
 
-    def __init__(self, owner: Owner, kube: Kube, store: ArtifactStore, clock: Clock, pause_s: float) -> None:
+    def __init__(self, owner: Owner, site: Site, clock: Clock, pause_s: float) -> None:
         self._owner = owner
-        self._kube = kube
-        self._store = store
+        self._kube = site.kube
+        self._store = site.store
         self._clock = clock
         self._pause_s = pause_s
         self._flights: dict[tuple[str, str], Flight] = {}
@@ -96,14 +96,15 @@ class Tracker:
         """Follow all pods of runs from `version` on, for ever."""
         while True:
             try:
+                version = version or await self._catch_up()
                 async with aclosing(self._kube.watch(PODS, labels=SELECTOR, resource_version=version)) as events:
                     async for event in events:
                         self._told(event)
             except Gone:
-                version = await self._catch_up()
+                version = ""
             except KubeError:
+                version = ""
                 await asyncio.sleep(self._pause_s)
-                version = await self._catch_up()
 
     def _told(self, event: WatchEvent) -> None:
         flight = self._flights.get(_key(event.object))

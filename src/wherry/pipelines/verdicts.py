@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from wherry.kube.errors import Forbidden
 from wherry.kube.protocol import Object
 from wherry.pipelines.engine.model import Error, Outputs
 
@@ -148,6 +149,11 @@ def vanished(name: str) -> Over:
     """What there is to say about a pod that is not there any more."""
     error = {"type": "PodLost", "message": f"The pod {name} went away before its task had committed."}
     return Over(None, True, error, None, None)
+
+
+def passing(refusal: Forbidden) -> bool:
+    """Whether a pod that was forbidden may be allowed later: a quota is full until other pods end."""
+    return "exceeded quota" in refusal.message
 
 
 def _size(value: Any) -> int:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wherry.home import Home
 from wherry.kube.embedded import EmbeddedKube
@@ -29,10 +29,14 @@ from wherry.settings import ServerSettings
 from wherry.storage.artifacts import LocalStore
 from wherry.storage.database import Database
 
+if TYPE_CHECKING:
+    from wherry.pipelines.targets import Site, Target, Targets
+
 RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote starts, on a core of its own
 WIRE = "wherry.kube.wire"  # lazy, too: most servers are never asked for it
 # Controllers, each loaded and begun with the first object of its kind.
 CONTROLLERS = (Entry("wherry.kube.embedded.controllers.replicasets", (REPLICASETS,)),)
+CLUSTERS = "wherry.server.clusters"  # lazy: only for runs that name a cluster
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
 LEAST_PODS = 32
 LEAST_FREE_BYTES = 128 << 10  # the database and the records of ended tasks need some to go on
@@ -80,14 +84,17 @@ async def parts(
                 Controllers(kube, CONTROLLERS, clock=clock) as controllers,
                 service.Pipelines(
                     db=db,
-                    kube=kube,
-                    store=store,
+                    site=service.Site(
+                        kube,
+                        store,
+                        environments.identity,
+                        max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
+                        advise=advise,
+                        lacking=lacking,
+                    ),
                     clock=clock,
                     ids=ids,
-                    identify=environments.identity,
-                    advise=advise,
-                    lacking=lacking,
-                    window=max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
+                    targets=_Targets(environments),
                 ) as runs,
             ):
                 yield Parts(
@@ -102,6 +109,32 @@ async def parts(
                 )
     finally:
         db.close()
+
+
+class _Targets:
+    """The ways to clusters, loaded when the first run names one."""
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+        self._made: Targets | None = None
+
+    @property
+    def _clusters(self) -> Targets:
+        if self._made is None:
+            environments = self._environments
+
+            def known(image: str, request: Mapping[str, Any] | None) -> bool:
+                return not environments.is_unmapped(image, request)
+
+            made: Targets = import_module(CLUSTERS).Clusters(environments.identity, known, os.environ)
+            self._made = made
+        return self._made
+
+    def settled(self, target: Target) -> Target:
+        return self._clusters.settled(target)
+
+    def open(self, target: Target) -> AbstractAsyncContextManager[Site]:
+        return self._clusters.open(target)
 
 
 def substitution(image: str) -> str:

@@ -6,10 +6,11 @@ Loaded by `wherry.server.compose` once the node's first zygote is on its way.
 from __future__ import annotations
 
 from wherry.pipelines.service import Pipelines
+from wherry.pipelines.targets import Site
 from wherry.pipelines.templates import code_ref
 from wherry.storage.artifacts import ArtifactStore
 
-__all__ = ["Pipelines", "StoredCode"]
+__all__ = ["Pipelines", "Site", "StoredCode"]
 
 
 class StoredCode:

@@ -35,10 +35,17 @@ class ClusterKube:
     """A `Kube` on the API server of `access`; `async with` closes its connections."""
 
     def __init__(
-        self, access: Access, *, transport: httpx2.AsyncBaseTransport | None = None, patience: Patience | None = None
+        self,
+        access: Access,
+        *,
+        scope: str = "",
+        transport: httpx2.AsyncBaseTransport | None = None,
+        patience: Patience | None = None,
     ) -> None:
-        """`transport` carries the requests instead of the network.  Raises UsageError for unusable credentials."""
+        """`scope` is the one namespace that `list` and `watch` see, for accounts that may see no other; `transport`
+        carries the requests instead of the network.  Raises UsageError for unusable credentials."""
         self.access = access
+        self._scope = scope
         self._connection = Connection(access, transport=transport, patience=patience)
         self._kinds = Kinds(self._connection)
 
@@ -71,7 +78,8 @@ class ClusterKube:
         """See `Kube.list`."""
         query = _query(labelSelector=labels, fieldSelector=fields, limit=limit)
         query |= {"continue": continue_} if continue_ else {}
-        page = await self._connection.ask(Request("GET", _collection_path(resource, namespace), query))
+        path = _collection_path(resource, namespace or self._scope)
+        page = await self._connection.ask(Request("GET", path, query))
         metadata = page["metadata"]
         types = {"apiVersion": resource.api_version, "kind": resource.kind}
         items: list[Object] = [{**types, **item} for item in page.get("items") or ()]
@@ -145,7 +153,8 @@ class ClusterKube:
             for item in page.items:
                 yield WatchEvent("ADDED", item)
         query = _query(labelSelector=labels, fieldSelector=fields)
-        events = follow(self._connection, _collection_path(resource, namespace), query, resource_version)
+        path = _collection_path(resource, namespace or self._scope)
+        events = follow(self._connection, path, query, resource_version)
         async with aclosing(events):
             async for event in events:
                 yield event
