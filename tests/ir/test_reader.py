@@ -135,7 +135,7 @@ FAULTS: list[tuple[str, Change]] = [
      lambda d: _tasks(d)["d"]["inputs"]["parameters"]["x"].update(componentInputParameter="p")),
     ("root.dag.tasks.b.inputs.artifacts.m: exactly one source is needed",
      lambda d: _tasks(d)["b"]["inputs"]["artifacts"].update(m={})),
-    ("root.dag.tasks.d.triggerPolicy.condition: ')' is expected (column 3) in: (1",
+    ("root.dag.tasks.d.triggerPolicy.condition: Syntax error: mismatched input '<EOF>' expecting ')' (column 3) in: (1",
      lambda d: _tasks(d)["d"]["triggerPolicy"].update(condition="(1")),
     ("root.dag.tasks.loop.parameterIterator.items.raw: not a JSON list: {}",
      lambda d: _tasks(d)["loop"]["parameterIterator"].update(items={"raw": "{}"})),

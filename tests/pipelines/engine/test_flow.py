@@ -103,11 +103,11 @@ def test_a_condition_that_is_false_skips_the_task_and_what_needs_it() -> None:
         ),
         (
             "inputs.parameter_values['x'] > inputs.parameter_values['n']",
-            """has no value: string > int has no meaning, where x is "many" (string) and n is 7 (int)""",
+            """has no value: no such overload: string > int, where x is "many" (string) and n is 7 (int)""",
         ),
         (
             "inputs.parameter_values['away'] == ''",
-            "has no value: there is no key 'away', where away has no value",
+            "has no value: no such key: away, where away has no value",
         ),
         ("inputs.parameter_values.n", "is 7, not true or false, where n is 7 (int)"),
         ("1 + 1", "is 2, not true or false"),

@@ -191,7 +191,7 @@ def test_a_selector_takes_a_field_of_a_struct() -> None:
     harness = Harness(document, {"make": {"Output": {"k": 5}}}).to_end()
     assert harness.resolved["d/a"].parameters == {"x": 5}
     missing = problem(Harness(document, {"make": {"Output": {}}}).to_end())
-    assert "task 'a': the input 'x': there is no key 'k'" in missing
+    assert "task 'a': the input 'x': no such key: k" in missing
 
 
 def test_artifacts_pass_from_producers_and_through_dags() -> None:

@@ -1,0 +1,1 @@
+"""The Common Expression Language: one implementation for pipelines' conditions and for Kubernetes' rules."""
