@@ -88,7 +88,7 @@ class Controller(msgspec.Struct, frozen=True):
     namespace: str = ""
     labels: str = ""  # selector of the objects; empty means all
     related: Callable[[Object, Object], bool] = nobody
-    failed: Callable[[Object, str, datetime], Object] | None = None
+    failed: Callable[[Object, KubeError, datetime], Object] | None = None
     words: Words | None = None
 
 
@@ -224,7 +224,7 @@ class Runner:
                 await self._create(obj, child)
         except KubeError as error:
             if self._controller.failed is not None and plan.status is not None:
-                await self._set_status(obj, self._controller.failed(plan.status, error.message, now))
+                await self._set_status(obj, self._controller.failed(plan.status, error, now))
             raise
         for child in plan.delete:
             await self._delete(obj, child)

@@ -20,10 +20,10 @@ from wherry.kube.embedded.environments import RUNNING, Environments
 from wherry.kube.embedded.node import NodeAgent, machine
 from wherry.kube.embedded.node.lacking import lacking
 from wherry.kube.embedded.pruning import Unused, prune
-from wherry.kube.embedded.starting import Controllers, Entry
-from wherry.kube.resources import REPLICASETS
+from wherry.kube.embedded.starting import Controllers
 from wherry.runtime import zipapp
 from wherry.seams import Clock, Ids
+from wherry.server.controllers import CONTROLLERS
 from wherry.server.parts import Parts
 from wherry.settings import ServerSettings
 from wherry.storage.artifacts import LocalStore
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote starts, on a core of its own
 WIRE = "wherry.kube.wire"  # lazy, too: most servers are never asked for it
-# Controllers, each loaded and begun with the first object of its kind.
-CONTROLLERS = (Entry("wherry.kube.embedded.controllers.replicasets", (REPLICASETS,)),)
 CLUSTERS = "wherry.server.clusters"  # lazy: only for runs that name a cluster
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
 LEAST_PODS = 32

@@ -9,7 +9,7 @@ from wherry.kube.embedded.starting import Controllers
 from wherry.kube.errors import NotFound
 from wherry.kube.resources import EVENTS, PODS
 from wherry.kube.times import timestamp
-from wherry.server.compose import CONTROLLERS
+from wherry.server.controllers import CONTROLLERS
 from wherry.testing import until
 
 NS = "default"

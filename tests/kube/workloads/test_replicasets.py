@@ -127,11 +127,11 @@ def test_a_pod_that_changes_its_labels_is_let_go_and_replaced(world):
         await found.kube.patch(PODS, name, NS, {"metadata": {"labels": {"app": "debugged"}}})
 
         async def replaced():
-            return len(await found.pods()) == 2
+            return len(await found.told("SuccessfulCreate")) == 2
 
         await until(replaced)
+        assert len(await found.pods()) == 2
         assert controller_of((await found.pods())[name]) == ""
-        assert len(await found.told("SuccessfulCreate")) == 2
 
     on_cluster(world, body)
 

@@ -9,7 +9,7 @@ from tests.kube.workloads.simulated import NS, cluster, on_cluster, workload
 
 from wherry.kube.embedded.registry import LATER
 from wherry.kube.resources import PODS, REPLICASETS
-from wherry.server.compose import CONTROLLERS
+from wherry.server.controllers import CONTROLLERS
 from wherry.testing import until
 
 PROBE = """
@@ -17,7 +17,7 @@ import asyncio, sys
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.starting import Controllers
 from wherry.kube.resources import CONFIGMAPS
-from wherry.server.compose import CONTROLLERS
+from wherry.server.controllers import CONTROLLERS
 from wherry.storage.database import Database
 from wherry.testing import ManualClock, SequentialIds
 

@@ -28,6 +28,7 @@ from wherry.kube.embedded.controllers.pods import (
     soonest,
     without_owner,
 )
+from wherry.kube.errors import KubeError
 from wherry.kube.protocol import Object
 from wherry.kube.resources import PODS, REPLICASETS
 
@@ -83,8 +84,8 @@ def _labels(pod: Object) -> dict[str, Any]:
     return pod["metadata"].get("labels") or {}
 
 
-def _failed(status: Object, message: str, now: datetime) -> Object:
-    told = conditions_with(status.get("conditions") or [], FAILURE, "True", "FailedCreate", message, now)
+def _failed(status: Object, error: KubeError, now: datetime) -> Object:
+    told = conditions_with(status.get("conditions") or [], FAILURE, "True", "FailedCreate", error.message, now)
     return {**status, "conditions": told}
 
 
