@@ -8,6 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from wherry.kube.embedded import EmbeddedKube, Window
+from wherry.kube.embedded.namespaces import DEFAULT_NAMESPACES
 from wherry.kube.errors import BadRequest, Conflict, Forbidden, Gone, Invalid, KubeError, NotFound
 from wherry.kube.resources import CONFIGMAPS, EVENTS, NAMESPACES, PODS, SECRETS, Resource
 from wherry.storage.database import Database
@@ -34,7 +35,7 @@ async def names(kube, resource=CONFIGMAPS, place="default"):
 
 def test_the_first_namespaces_are_there_and_stay(world):
     async def body(kube):
-        assert await names(kube, NAMESPACES, "") == ["default", "kube-system"]
+        assert await names(kube, NAMESPACES, "") == sorted(DEFAULT_NAMESPACES)
         with pytest.raises(Forbidden, match="may not be deleted"):
             await kube.delete(NAMESPACES, "default")
         return [item["metadata"]["uid"] for item in (await kube.list(NAMESPACES)).items]
@@ -296,7 +297,7 @@ def test_a_namespace_that_was_ending_goes_on_ending_after_a_restart(world):
 
     async def second(kube):
         await kube.patch(CONFIGMAPS, "held", "work", {"metadata": {"finalizers": None}})
-        assert await names(kube, NAMESPACES, "") == ["default", "kube-system"]
+        assert await names(kube, NAMESPACES, "") == sorted(DEFAULT_NAMESPACES)
 
     world.run(first)
     world.run(second)
@@ -309,7 +310,7 @@ def test_a_namespace_with_a_finalizer_of_its_own_waits_for_that_too(world):
         await kube.delete(NAMESPACES, "work")
         assert await names(kube, CONFIGMAPS, "work") == []
         await kube.patch(NAMESPACES, "work", "", {"metadata": {"finalizers": []}})
-        assert await names(kube, NAMESPACES, "") == ["default", "kube-system"]
+        assert await names(kube, NAMESPACES, "") == sorted(DEFAULT_NAMESPACES)
 
     world.run(body)
 

@@ -16,6 +16,7 @@ SUFFIX_LENGTH = 5
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
@@ -32,6 +33,26 @@ def dns_label_error(name: str) -> str:
             "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
         )
     return ""
+
+
+def dns_1035_label_error(name: str) -> str:
+    """Why `name` is no RFC 1035 label (services); empty when it is one."""
+    if len(name) > LABEL_LENGTH:
+        return f"must be no more than {LABEL_LENGTH} characters"
+    if not _LABEL_1035.fullmatch(name):
+        return (
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+            "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for "
+            "validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+        )
+    return ""
+
+
+def path_segment_error(name: str) -> str:
+    """Why `name` cannot be one part of a path (roles and bindings); empty when it can."""
+    if name in (".", ".."):
+        return f"may not be '{name}'"
+    return next((f"may not contain '{each}'" for each in "/%" if each in name), "")
 
 
 def dns_subdomain_error(name: str) -> str:

@@ -107,7 +107,8 @@ def _update_claim(old: Object, new: Object) -> list[Cause]:
 _MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 
 
-def _modes(claim: Object, now: float) -> str:
+def modes_cell(claim: Object, now: float) -> str:
+    """The access modes of a claim or a volume, as kubectl shortens them."""
     modes: list[Any] = at(claim, "status", "accessModes") or at(claim, "spec", "accessModes") or []
     return ",".join(_MODES.get(str(mode), str(mode)) for mode in modes)
 
@@ -117,7 +118,7 @@ _COLUMNS = (
     Column("Status", text("status", "phase")),
     Column("Volume", text("spec", "volumeName")),
     Column("Capacity", text("status", "capacity", "storage")),
-    Column("Access Modes", _modes),
+    Column("Access Modes", modes_cell),
     Column("StorageClass", text("spec", "storageClassName")),
     AGE,
 )

@@ -44,12 +44,33 @@ def at(obj: Any, *path: str) -> Any:
     return obj
 
 
+def labels_cell(*path: str) -> Cell:
+    """The map of texts at a path as a selector is written: a=b,c=d."""
+
+    def cell(obj: Object, now: float) -> str:
+        found = at(obj, *path)
+        pairs = cast("dict[str, Any]", found).items() if isinstance(found, dict) else ()
+        return ",".join(f"{key}={value}" for key, value in sorted(pairs)) or "<none>"
+
+    return cell
+
+
 def count(*keys: str) -> Cell:
     """How many entries some top-level fields have together."""
 
     def cell(obj: Object, now: float) -> int:
         values = [obj.get(key) for key in keys]
         return sum(len(cast("dict[str, Any]", value)) for value in values if isinstance(value, dict))
+
+    return cell
+
+
+def list_length(*path: str) -> Cell:
+    """How many items the list at a path has."""
+
+    def cell(obj: Object, now: float) -> int:
+        found = at(obj, *path)
+        return len(cast("list[Any]", found)) if isinstance(found, list) else 0
 
     return cell
 

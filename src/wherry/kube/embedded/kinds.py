@@ -37,6 +37,11 @@ def no_causes(*objects: Object) -> list[Cause]:
     return []
 
 
+def nothing_allocated(transaction: Any, obj: Object, old: Object | None) -> list[Cause]:
+    """Needs nothing that others may have."""
+    return []
+
+
 def no_grace(obj: Object, requested_s: int | None) -> int:
     """Objects without a life outside the API server go at once."""
     return 0
@@ -55,7 +60,8 @@ class Kind(msgspec.Struct, frozen=True):
 
     `default` completes a new or replaced object in place and never changes what is there; `begin` sets what the
     server says of a new object (its first status).  `validate` looks at a whole object, `validate_update` at the old
-    and the new one; both name fields.
+    and the new one; both name fields.  `allocate` gives a valid object, in place, what no other may have (addresses,
+    ports), looking at the others through its `Transaction`; it has the old object of an update.
     """
 
     resource: Resource
@@ -67,6 +73,7 @@ class Kind(msgspec.Struct, frozen=True):
     begin: Callable[[Object], None] = no_defaults
     validate: Callable[[Object], list[Cause]] = no_causes
     validate_update: Callable[[Object, Object], list[Cause]] = no_causes
+    allocate: Callable[[Any, Object, Object | None], list[Cause]] = nothing_allocated
     grace_s: Callable[[Object, int | None], int] = no_grace
     scale: ScalePaths | None = None  # it has the scale subresource
     orphans_finalizer: str = ""  # what its controller holds its children with; it goes with the owner

@@ -17,7 +17,13 @@ from wherry.kube.embedded.history import Change, History, Window
 from wherry.kube.embedded.kinds import Kind, Registry
 from wherry.kube.embedded.lists import Selection, list_page, select
 from wherry.kube.embedded.log_source import LogSource
-from wherry.kube.embedded.namespaces import DEFAULT_NAMESPACES, NAMESPACE
+from wherry.kube.embedded.namespaces import (
+    ACCOUNT,
+    DEFAULT_ACCOUNT,
+    DEFAULT_NAMESPACES,
+    NAMESPACE,
+    default_account,
+)
 from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.pods import POD, scheduled
 from wherry.kube.embedded.registry import REGISTRY
@@ -310,6 +316,9 @@ class EmbeddedKube:
             if not transaction.exists(NAMESPACE, "", name):
                 obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
                 writes.create(transaction, NAMESPACE, obj, self._ids)
+        for name in self._shared.open:  # of a home that is older than its accounts
+            if not transaction.exists(ACCOUNT, name, DEFAULT_ACCOUNT):
+                writes.create(transaction, ACCOUNT, default_account(name), self._ids)
 
     async def when_there(self, told: Mapping[Resource, Callable[[], None]]) -> None:
         """Has each function called once, when there is an object of its resource: at once, or after the commit.

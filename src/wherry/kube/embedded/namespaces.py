@@ -1,22 +1,23 @@
-"""Namespaces and events: the two small kinds that belong to the API server itself.
+"""Namespaces, service accounts and events: the small kinds that belong to the API server itself.
 
 Rows of the registry.  Invariant: a namespace carries its own name as a label and the `kubernetes` finalizer until it
-is empty; an event lies in the namespace of what it is about and vanishes after an hour.
+is empty, and begins with an account; an event lies in the namespace of what it is about and vanishes after an hour.
 """
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from wherry.kube.embedded.columns import AGE, NAME, Column, at, since, text
+from wherry.kube.embedded.columns import AGE, NAME, Column, at, list_length, since, text
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
 from wherry.kube.errors import Cause
 from wherry.kube.names import dns_label_error
 from wherry.kube.protocol import Object
-from wherry.kube.resources import EVENTS, NAMESPACES
+from wherry.kube.resources import EVENTS, NAMESPACES, SERVICEACCOUNTS
 
-DEFAULT_NAMESPACES = ("default", "kube-system")
+DEFAULT_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 NAME_LABEL = "kubernetes.io/metadata.name"
+DEFAULT_ACCOUNT = "default"  # the service account that every namespace has
 EVENT_TTL_S = 3600.0  # as the API server's --event-ttl
 
 
@@ -38,6 +39,12 @@ def _update_namespace(old: Object, new: Object) -> list[Cause]:
     # The spec's finalizers change through the `finalize` subresource only; the update strategy keeps them.
     new["spec"]["finalizers"] = old["spec"].get("finalizers", [])
     return []
+
+
+def default_account(namespace: str) -> Object:
+    """The account that the server makes in a new namespace."""
+    metadata = {"name": DEFAULT_ACCOUNT, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
 
 def _default_event(obj: Object) -> None:
@@ -93,6 +100,11 @@ NAMESPACE = Kind(
     default=_default_namespace,
     begin=_begin_namespace,
     validate_update=_update_namespace,
+)
+ACCOUNT = Kind(
+    SERVICEACCOUNTS,
+    short_names=("sa",),
+    columns=(NAME, Column("Secrets", list_length("secrets"), type="integer"), AGE),
 )
 EVENT = Kind(
     EVENTS,

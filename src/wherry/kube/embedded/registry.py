@@ -5,15 +5,27 @@ Called by `EmbeddedKube`.  Invariant: a row stands beside the rules of its kind 
 
 from __future__ import annotations
 
+from wherry.kube import resources as of
 from wherry.kube.embedded.claims import CLAIM
 from wherry.kube.embedded.configs import CONFIGMAP, SECRET
 from wherry.kube.embedded.kinds import Registry
-from wherry.kube.embedded.namespaces import EVENT, NAMESPACE
+from wherry.kube.embedded.namespaces import ACCOUNT, EVENT, NAMESPACE
 from wherry.kube.embedded.pods import POD
-from wherry.kube.resources import DEPLOYMENTS, REPLICASETS
 
+MAJOR, MINOR = "1", "34"  # the Kubernetes that we present
+VERSION = f"v{MAJOR}.{MINOR}.0+wherry"
 # Kinds that a run does not need: their modules are loaded when somebody asks for one.
 LATER = {
-    "wherry.kube.embedded.replicas": (REPLICASETS, DEPLOYMENTS),
+    "wherry.kube.embedded.replicas": (of.REPLICASETS, of.DEPLOYMENTS),
+    "wherry.kube.embedded.services": (of.SERVICES,),
+    "wherry.kube.embedded.endpoints": (of.ENDPOINTS, of.ENDPOINTSLICES),
+    "wherry.kube.embedded.roles": (of.ROLES, of.ROLEBINDINGS, of.CLUSTERROLES, of.CLUSTERROLEBINDINGS),
+    "wherry.kube.embedded.nodes": (of.NODES, of.LEASES),
+    "wherry.kube.embedded.classes": (
+        of.PRIORITYCLASSES,
+        of.STORAGECLASSES,
+        of.PERSISTENTVOLUMES,
+        of.PODDISRUPTIONBUDGETS,
+    ),
 }
-REGISTRY = Registry([NAMESPACE, POD, CONFIGMAP, SECRET, EVENT, CLAIM], LATER)
+REGISTRY = Registry([NAMESPACE, POD, CONFIGMAP, SECRET, EVENT, CLAIM, ACCOUNT], LATER)

@@ -14,7 +14,7 @@ from wherry.kube.embedded import scales
 from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.deletion import Collector
 from wherry.kube.embedded.kinds import Kind
-from wherry.kube.embedded.namespaces import NAMESPACE
+from wherry.kube.embedded.namespaces import ACCOUNT, NAMESPACE, default_account
 from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.transaction import Stored, Transaction
 from wherry.kube.errors import (
@@ -48,13 +48,16 @@ def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids, ownershi
     if kind.resource.namespaced:
         _check_namespace(transaction, kind, metadata)
     kind.default(obj)
-    rules.refuse(kind, str(metadata.get("name", "")), causes + kind.validate(obj))
+    causes += kind.validate(obj)
+    rules.refuse(kind, str(metadata.get("name", "")), causes or kind.allocate(transaction, obj, None))
     kind.begin(obj)
     if ownership is not None:
         metadata["managedFields"] = ownership(None, obj, timestamp(transaction.now))
     stored = transaction.add(kind, obj)
     if metadata.get("ownerReferences"):
         Collector(transaction).adopted(stored)
+    if kind is NAMESPACE:
+        create(transaction, ACCOUNT, default_account(stored.name), ids)
     return obj
 
 
@@ -177,7 +180,7 @@ def _update(
     elif subresource:
         raise error("NotFound", "the server could not find the requested resource", resource=kind.resource)
     else:
-        obj = _changed(stored, own(new))
+        obj = _changed(transaction, stored, own(new))
     if ownership is not None:
         obj["metadata"] = {**obj["metadata"], "managedFields": ownership(old, obj, timestamp(transaction.now))}
     if obj == old and same(obj, old):
@@ -192,7 +195,7 @@ def _update(
     return written.object
 
 
-def _changed(stored: Stored, new: Object) -> Object:
+def _changed(transaction: Transaction, stored: Stored, new: Object) -> Object:
     """`new` as it will be stored: completed, checked, with the old status."""
     kind, old = stored.kind, stored.object
     # A new dict for the metadata: the old object is still compared with.
@@ -205,7 +208,7 @@ def _changed(stored: Stored, new: Object) -> Object:
     kind.default(new)
     causes += kind.validate(new)
     if not causes:
-        causes = kind.validate_update(old, new)
+        causes = kind.validate_update(old, new) or kind.allocate(transaction, new, old)
     rules.refuse(kind, stored.name, causes)
     if kind.has_generation and not same(old.get("spec"), new.get("spec")):
         new["metadata"]["generation"] += 1

@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wherry.kube.embedded import EmbeddedKube
+from wherry.kube.embedded.registry import MAJOR, MINOR, VERSION
 from wherry.kube.errors import KubeError, error
 from wherry.kube.wire import discovery, openapi, reviews, verbs
 from wherry.kube.wire.exchange import JSON, ClientGone, Exchange, Receive, Scope, Send
 from wherry.kube.wire.paths import parse
 from wherry.seams import Clock
 
-MAJOR, MINOR = "1", "34"  # the Kubernetes that we present
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Verb = Callable[[verbs.Request], Awaitable[None]]
 
@@ -97,6 +97,8 @@ def _verbs_of(request: verbs.Request) -> dict[str, Verb]:
         return _PART
     if target.subresource == "log" and kind.table == "pods":
         return _POD_LOG
+    if target.subresource == "token" and kind.table == "serviceaccounts":
+        raise error("Forbidden", reviews.NO_TOKENS)
     raise _nothing_here()
 
 
@@ -167,7 +169,7 @@ def _version() -> dict[str, str]:
     return {
         "major": MAJOR,
         "minor": MINOR,
-        "gitVersion": f"v{MAJOR}.{MINOR}.0+wherry",
+        "gitVersion": VERSION,
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",

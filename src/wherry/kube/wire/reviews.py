@@ -1,13 +1,13 @@
-"""Reviews of oneself: who am I, and may I do that?
+"""Reviews: who am I, and who may do that?
 
 Called by `wherry.kube.wire.app`.  Source: "Kubernetes API Reference", SelfSubjectReview, SelfSubjectAccessReview,
-SelfSubjectRulesReview.  Invariant: the answers are the truth about this server, where whoever may ask may do
-everything; nothing of them is stored.
+SelfSubjectRulesReview, SubjectAccessReview.  Invariant: the answers are the truth about this server, where whoever may
+ask may do everything and nobody else is known; nothing of them is stored.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from wherry.kube.errors import bad_request, error
 from wherry.kube.wire.exchange import Exchange
@@ -24,7 +24,25 @@ _KINDS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("authentication.k8s.io", "selfsubjectreviews"): ("SelfSubjectReview", {"userInfo": USER}),
     ("authorization.k8s.io", "selfsubjectaccessreviews"): ("SelfSubjectAccessReview", {"allowed": True}),
     ("authorization.k8s.io", "selfsubjectrulesreviews"): ("SelfSubjectRulesReview", _EVERYTHING),
+    ("authorization.k8s.io", "subjectaccessreviews"): ("SubjectAccessReview", {}),
+    ("authorization.k8s.io", "localsubjectaccessreviews"): ("LocalSubjectAccessReview", {}),
 }
+NO_TOKENS = "this server issues no tokens of service accounts: whoever may ask it has the home's own"
+_STRANGER = "nobody but the holder of the home's token is known to this server"
+
+
+def _judged(spec: Any) -> dict[str, Any]:
+    """Whether somebody may do something: we know one user.  Raises BadRequest."""
+    if not isinstance(spec, dict):
+        raise bad_request("spec is required")
+    asked = cast("dict[str, Any]", spec)
+    user: Any = asked.get("user")
+    listed: Any = asked.get("groups")
+    groups = cast("list[Any]", listed) if isinstance(listed, list) else []
+    if not user and not groups:
+        raise bad_request("spec.user: Required value: at least one of user or group must be specified")
+    known = user == USER["username"] or any(group in groups for group in USER["groups"])
+    return {"allowed": True} if known else {"allowed": False, "denied": True, "reason": _STRANGER}
 
 
 def is_review(target: Target) -> bool:
@@ -44,4 +62,6 @@ async def answer(exchange: Exchange, target: Target) -> None:
     review: dict[str, Any] = {"kind": kind, "apiVersion": api_version, "metadata": {"creationTimestamp": None}}
     if kind != "SelfSubjectReview":
         review["spec"] = asked.get("spec") or {}
+    if not status:
+        status = _judged(review["spec"])
     await exchange.answer({**review, "status": status}, 201)

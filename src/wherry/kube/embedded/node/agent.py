@@ -24,6 +24,7 @@ from wherry.kube.embedded.node import pods as taking
 from wherry.kube.embedded.node.capacity import Capacity, Scheduler, requests
 from wherry.kube.embedded.node.claims import Claims
 from wherry.kube.embedded.node.containers import ConfigError, Place, containers, items, mapping, references
+from wherry.kube.embedded.node.identity import present
 from wherry.kube.embedded.node.lifecycle import NODE, NODE_IP, Backoff, Slot, State, Stop
 from wherry.kube.embedded.node.logs import TICK_S, LogBook
 from wherry.kube.embedded.node.orphans import Orphans
@@ -33,6 +34,7 @@ from wherry.kube.embedded.node.statuses import NodeKube, Statuses
 from wherry.kube.embedded.node.trash import Trash
 from wherry.kube.embedded.node.upkeep import Upkeep
 from wherry.kube.embedded.node.zygotes import Home, Message, Zygotes
+from wherry.kube.embedded.registry import VERSION
 from wherry.kube.errors import Gone, NotFound
 from wherry.kube.events import EventRecorder
 from wherry.kube.protocol import Object
@@ -123,7 +125,13 @@ class NodeAgent:
             raise
         self._tasks = [
             self._group.create_task(loop)
-            for loop in (self._watch(version), self._statuses.run(), self._trash.run(), self._claims.run())
+            for loop in (
+                self._watch(version),
+                self._statuses.run(),
+                self._trash.run(),
+                self._claims.run(),
+                present(self._kube, self._scheduler.capacity, VERSION, self._folder, self._clock),
+            )
         ]
         self._admit_soon()
         return self
