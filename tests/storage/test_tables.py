@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wherry.seams import SystemClock
-from wherry.storage import artifact_records, cache, history, meta, runs, tasks
+from wherry.storage import artifact_records, cache, documents, history, meta, runs, tasks
 from wherry.storage.artifact_records import ArtifactRow
 from wherry.storage.database import Database, Tx
 from wherry.storage.errors import ConstraintViolated
@@ -34,7 +34,7 @@ def write(db: Database) -> Callable[[Callable[[Tx], Any]], Any]:
 
 
 def new_run(tx: Tx, run_id: str = "r1", created_at: float = 1.0) -> int:
-    sha256 = runs.put_document(tx, b"{}")
+    sha256 = documents.put(tx, b"{}")
     row = runs.RunRow(
         0, run_id, "n", f"flow-{run_id}", "flow", "default", "PENDING", 0, sha256, "{}", "{}", f"/store/flow/{run_id}",
         None, None, created_at, None, None,

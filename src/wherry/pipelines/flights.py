@@ -36,7 +36,8 @@ class SubmitOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `parallelism` caps its pods at one time, `images` says what images mean (first match), `code` is the SHA-256 of the
     archive of the project's own modules, `pipeline_root` replaces the store's root for its artifacts, `target` is the
-    cluster it runs on, None the home itself.
+    cluster it runs on, None the home itself, `scheduled_at` is for when it was meant (epoch seconds; its creation
+    without it), `service_account` is its pods'.
     """
 
     cache: bool = True
@@ -47,6 +48,8 @@ class SubmitOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pipeline_root: str | None = None
     namespace: str = "default"
     target: Target | None = None
+    scheduled_at: float | None = None
+    service_account: str = ""
 
 
 class Stage(Enum):

@@ -18,7 +18,7 @@ from wherry.pipelines.flights import LiveRun
 from wherry.pipelines.recovery import options_of, recover
 from wherry.pipelines.views import Shown, task_view
 from wherry.seams import Clock
-from wherry.storage import runs, tasks
+from wherry.storage import documents, tasks
 from wherry.storage.database import Database
 from wherry.storage.runs import RunRow
 
@@ -53,7 +53,7 @@ class Inspector:
     async def _plan(self, row: RunRow, live: LiveRun | None) -> Plan:
         if live is not None:
             return live.engine.plan
-        body = await self._db.read(lambda tx: runs.document(tx, row.document))
+        body = await self._db.read(lambda tx: documents.get(tx, row.document))
         return Plan(ir.from_builtins(msgspec.json.decode(body)))
 
     async def _restored(self, row: RunRow) -> Run:

@@ -15,7 +15,7 @@ from wherry.pipelines.engine import RunOptions, restore
 from wherry.pipelines.engine.model import LEAF_KINDS, Kind, Phase, Row, RunInfo, RunState, Start
 from wherry.pipelines.flights import LiveRun, SubmitOptions
 from wherry.seams import iso
-from wherry.storage import runs, tasks
+from wherry.storage import documents, runs, tasks
 from wherry.storage.database import Database, Tx
 
 
@@ -51,7 +51,7 @@ def info_of(row: runs.RunRow, options: SubmitOptions, store_root: str) -> RunInf
         namespace=row.namespace,
         pipeline_root=options.pipeline_root or store_root,
         create_time_utc=created,
-        schedule_time_utc=created,
+        schedule_time_utc=iso(options.scheduled_at or row.created_at),
     )
 
 
@@ -69,7 +69,7 @@ async def recover(
     """
 
     def load(tx: Tx) -> tuple[bytes, list[tasks.TaskRow]]:
-        return runs.document(tx, row.document), tasks.of_run(tx, row.number)
+        return documents.get(tx, row.document), tasks.of_run(tx, row.number)
 
     body, rows = await db.read(load)
     document = ir.from_builtins(msgspec.json.decode(body))

@@ -18,7 +18,7 @@ from wherry.ir import IRError
 from wherry.pipelines.flights import SubmitOptions
 from wherry.pipelines.lightweight import Function, recognise
 from wherry.pipelines.templates import code_ref, source_ref
-from wherry.storage import artifact_records, runs, tasks
+from wherry.storage import artifact_records, documents, runs, tasks
 from wherry.storage.artifacts import ArtifactStore, attempt_root
 from wherry.storage.database import Database, Tx
 from wherry.storage.runs import RunRow
@@ -86,7 +86,7 @@ async def _in_use(db: Database, root: str, without: Collection[str]) -> set[str]
         if code is not None:
             used.add(code_ref(root, code).uri)
     for sha256 in {document for _, document, _ in kept}:
-        body = await db.read(lambda tx, sha256=sha256: runs.document(tx, sha256))
+        body = await db.read(lambda tx, sha256=sha256: documents.get(tx, sha256))
         try:
             used |= await asyncio.to_thread(_sources, body, root)
         except IRError:

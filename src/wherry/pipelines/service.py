@@ -7,9 +7,9 @@ is in the database before the caller hears of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -20,6 +20,7 @@ from wherry.kube.errors import BadRequest, NotFound
 from wherry.pipelines import removal, submission, views, workspace
 from wherry.pipelines.claims import Claims
 from wherry.pipelines.driver import LOG_NAME, Driver
+from wherry.pipelines.engine import Run
 from wherry.pipelines.engine.model import RunInfo, RunState
 from wherry.pipelines.flights import LiveRun, Notice, SubmitOptions
 from wherry.pipelines.hosting import Hosting
@@ -31,9 +32,10 @@ from wherry.pipelines.targets import Site, Target, Targets
 from wherry.pipelines.templates import code_ref
 from wherry.pipelines.tracking import PAUSE_S, Timers
 from wherry.seams import Clock, Ids, iso
-from wherry.storage import history, meta, runs, tasks
+from wherry.storage import documents, history, meta, records, runs, tasks
 from wherry.storage.artifacts import ArtifactStore, attempt_root, run_root
 from wherry.storage.database import Database, Tx
+from wherry.storage.records import Origin
 
 EVENTS_AT_ONCE = 1000
 BATCH_S = 0.02
@@ -44,6 +46,18 @@ POLL_S = 0.2
 
 class NoSuchRun(UsageError):
     """No run, or more than one, is meant by what the caller said."""
+
+
+class _Admitted(NamedTuple):
+    """A submission that has passed all checks: what is stored of it, and who drives it."""
+
+    document: Document
+    options: SubmitOptions
+    remark: str
+    info: RunInfo
+    engine: Run
+    driver: Driver
+    now: float
 
 
 class Pipelines:
@@ -115,32 +129,27 @@ class Pipelines:
         name: str = "",
         options: SubmitOptions | None = None,
         run_id: str | None = None,
+        origin: Origin | None = None,
+        within: Callable[[Tx], bool] | None = None,
     ) -> str:
         """Check, store and begin a run; returns its id.
 
-        With a `run_id` that is there already nothing happens: the caller may ask again.  Raises IRError and UsageError
-        before anything is stored.
+        With a `run_id` that is there already nothing happens: the caller may ask again.  `origin` is what the KFP API
+        knows of it, `within` belongs to the transaction in which the run is stored.  Raises IRError and UsageError
+        before anything is stored, Outpaced when `within` says False.
         """
-        options = options or SubmitOptions()
         if run_id is not None and await self._db.read(lambda tx: runs.get(tx, run_id)) is not None:
             return run_id
-        now = self._clock.time()
-        parsed = ir.from_builtins(document)
-        if options.target is not None:
-            target = self._hosting.settled(options.target)
-            options = msgspec.structs.replace(options, target=target, namespace=target.namespace)
-        driver = await self._hosting.driver_of(options.target)
-        store = (await self._hosting.site_of(options.target)).store
-        if options.code is not None and options.target is not None:
-            await self._carry(options.code, store)
-        options, remark = submission.with_root(parsed, options, store)
-        info = _info(parsed, run_id or self._ids.uuid(), name, options, store.root, now)
-        engine = await submission.check(
-            parsed, arguments=arguments, options=options, info=info, store=store, window=driver.window
+        admitted = await self._admit(
+            document, arguments, options or SubmitOptions(), name=name, run_id=run_id or self._ids.uuid()
         )
+        options, info = admitted.options, admitted.info
+        now = admitted.now
         root = run_root(info.pipeline_root, info.pipeline, info.run_id)
 
         def insert(tx: Tx) -> int:
+            if within is not None and not within(tx):
+                raise tasks.Outpaced("somebody else has made this run")
             row = runs.RunRow(
                 0,
                 info.run_id,
@@ -150,7 +159,7 @@ class Pipelines:
                 info.namespace,
                 RunState.PENDING,
                 0,
-                runs.put_document(tx, msgspec.json.encode(document)),
+                documents.put(tx, msgspec.json.encode(document)),
                 to_json(arguments),
                 to_json(options),
                 root,
@@ -161,15 +170,42 @@ class Pipelines:
                 None,
             )
             number = runs.insert(tx, row)
+            if origin is not None:
+                records.describe(tx, number, origin, now)
             history.append(tx, [history.Entry(number, now, "run", after=RunState.PENDING)])
             return number
 
         number = await self._db.write(insert)
-        live = LiveRun(number, info, options, engine, root, deadline_s=deadline_of(parsed))
-        driver.begin(live)
-        if remark:
-            driver.post(live, Notice(remark, "PipelineRoot"))
+        live = LiveRun(number, info, options, admitted.engine, root, deadline_s=deadline_of(admitted.document))
+        admitted.driver.begin(live)
+        if admitted.remark:
+            admitted.driver.post(live, Notice(admitted.remark, "PipelineRoot"))
         return info.run_id
+
+    async def check(
+        self, document: dict[str, Any], *, arguments: dict[str, Any], options: SubmitOptions | None = None
+    ) -> None:
+        """Raise what `submit` would raise, and store nothing."""
+        await self._admit(document, arguments, options or SubmitOptions(), name="", run_id=self._ids.uuid())
+
+    async def _admit(
+        self, document: dict[str, Any], arguments: dict[str, Any], options: SubmitOptions, *, name: str, run_id: str
+    ) -> _Admitted:
+        now = self._clock.time()
+        parsed = ir.from_builtins(document)
+        if options.target is not None:
+            target = self._hosting.settled(options.target)
+            options = msgspec.structs.replace(options, target=target, namespace=target.namespace)
+        driver = await self._hosting.driver_of(options.target)
+        store = (await self._hosting.site_of(options.target)).store
+        if options.code is not None and options.target is not None:
+            await self._carry(options.code, store)
+        options, remark = submission.with_root(parsed, options, store)
+        info = _info(parsed, run_id, name, options, store.root, now)
+        engine = await submission.check(
+            parsed, arguments=arguments, options=options, info=info, store=store, window=driver.window
+        )
+        return _Admitted(parsed, options, remark, info, engine, driver, now)
 
     async def get(self, run: str, *, with_tasks: bool = False) -> dict[str, Any]:
         """The view of the run with this id, the beginning of one, or `latest`; with `tasks` on demand."""
@@ -203,6 +239,15 @@ class Pipelines:
             if trouble is not None:
                 raise trouble
             raise WherryError(f"run {row.id} is being read again after an error", hint="Try again in a moment.")
+
+    async def end(self, run: str) -> None:
+        """Kill a run and wait until it is over."""
+        row = await self._find(run)
+        driven = self._hosting.live(row.id)
+        if driven is not None:
+            driver, live = driven
+            driver.cancel(live, kill=True)
+            await live.ended.wait()
 
     async def retry(self, run: str) -> None:
         """Let a run that FAILED or was CANCELED go on from what has succeeded.  Raises UsageError for any other."""
@@ -362,7 +407,7 @@ def _info(document: Document, run_id: str, name: str, options: SubmitOptions, st
         namespace=options.namespace,
         pipeline_root=options.pipeline_root or store_root,
         create_time_utc=created,
-        schedule_time_utc=created,
+        schedule_time_utc=iso(options.scheduled_at or now),
     )
 
 

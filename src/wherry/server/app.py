@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import traceback
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -37,24 +37,32 @@ T = TypeVar("T")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-# The first words of the paths that belong to the Kubernetes API.
+# The first words of the paths that belong to the Kubernetes API, and the paths below them that are KFP's.
 KUBERNETES = frozenset(("api", "apis", "openapi", "version", "healthz", "readyz", "livez"))
+KFP = ("/apis/v2beta1/", "/apis/v1alpha1/runs/")
 
 
 def make_app(parts: Parts) -> ASGIApp:
     """The ASGI app over its parts; it has no lifespan of its own: who makes the parts runs them."""
-    own, faces = _own_app(parts), list[ASGIApp]()
+    own, faces = _own_app(parts), dict[Callable[[], ASGIApp], ASGIApp]()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope.get("path", "")
-        if parts.kubernetes is None or path.lstrip("/").partition("/")[0] not in KUBERNETES:
+        make = _face(parts, scope.get("path", ""))
+        if make is None:
             await own(scope, receive, send)
             return
-        if not faces:
-            faces.append(parts.kubernetes())
-        await faces[0](scope, receive, send)
+        if make not in faces:
+            faces[make] = make()
+        await faces[make](scope, receive, send)
 
     return app
+
+
+def _face(parts: Parts, path: str) -> Callable[[], ASGIApp] | None:
+    """Whose path it is: what makes the app of a public API, None for our own."""
+    if path.startswith(KFP):
+        return parts.kfp
+    return parts.kubernetes if path.lstrip("/").partition("/")[0] in KUBERNETES else None
 
 
 def _own_app(parts: Parts) -> Starlette:

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,17 @@ from wherry.seams import Clock, Ids
 from wherry.server.controllers import CONTROLLERS
 from wherry.server.parts import Parts
 from wherry.settings import ServerSettings
+from wherry.storage import schedules
 from wherry.storage.artifacts import LocalStore
 from wherry.storage.database import Database
 
 if TYPE_CHECKING:
+    from wherry.pipelines.scheduler import Spawn
     from wherry.pipelines.targets import Site, Target, Targets
+    from wherry.server.kfp import Kfp
 
 RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote starts, on a core of its own
+KFP = "wherry.server.kfp"  # lazy: only what KFP's clients and recurring runs need
 WIRE = "wherry.kube.wire"  # lazy, too: most servers are never asked for it
 CLUSTERS = "wherry.server.clusters"  # lazy: only for runs that name a cluster
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
@@ -94,7 +99,16 @@ async def parts(
                     ids=ids,
                     targets=_Targets(environments),
                 ) as runs,
+                _owner() as spawn,
             ):
+
+                @cache
+                def kfp() -> Kfp:
+                    made: Kfp = import_module(KFP).Kfp(db, runs, store, clock=clock, ids=ids, spawn=spawn)
+                    return made
+
+                if await db.read(schedules.any_enabled):
+                    kfp().scheduler.poke()
                 yield Parts(
                     runs=runs,
                     code=service.StoredCode(store),
@@ -102,11 +116,26 @@ async def parts(
                     facts=facts,
                     trouble=trouble,
                     prune_environments=prune_environments,
-                    busy=lambda: node.busy or controllers.busy,
+                    busy=lambda: (
+                        node.busy or controllers.busy or (kfp.cache_info().currsize > 0 and kfp().scheduler.armed)
+                    ),
+                    kfp=lambda: kfp().app(),
                     kubernetes=lambda: import_module(WIRE).make_app(kube, clock=clock, stopping=stopping),
                 )
     finally:
         db.close()
+
+
+@asynccontextmanager
+async def _owner() -> AsyncGenerator[Spawn]:
+    """Owns the tasks that its `spawn` starts: they end with the context."""
+    tasks: list[asyncio.Task[None]] = []
+    async with asyncio.TaskGroup() as group:
+        try:
+            yield lambda work: tasks.append(group.create_task(work))
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 class _Targets:

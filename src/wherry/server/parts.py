@@ -59,8 +59,8 @@ class Parts(NamedTuple):
     """What the app is composed of.
 
     `stopping` set begins the server's end, `facts` are for `GET /v1/status`, `trouble` says what keeps all runs from
-    going on, if anything does; `kubernetes` loads the Kubernetes API when it is first asked for; `busy` says whether
-    there are pods, of whomever: a server with pods is not idle.
+    going on, if anything does; `kubernetes` and `kfp` load the public APIs when they
+    are first asked for; `busy` says whether there are pods, of whomever, or recurring runs: such a server is not idle.
     """
 
     runs: Runs
@@ -71,6 +71,7 @@ class Parts(NamedTuple):
     prune_environments: Callable[[float, bool], Awaitable[list[Unused]]]
     """Deletes what was not used for so many seconds; with True it only says what would go."""
     kubernetes: Callable[[], ASGIApp] | None = None
+    kfp: Callable[[], ASGIApp] | None = None
     trouble_every_s: float = 1.0
     busy: Callable[[], bool] = lambda: False
 

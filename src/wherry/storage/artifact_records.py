@@ -7,9 +7,10 @@ which its task commits, never before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from wherry.storage.database import Tx
+from wherry.storage.listing import Source
 
 
 class ArtifactRow(NamedTuple):
@@ -33,6 +34,38 @@ def append(tx: Tx, rows: Sequence[ArtifactRow]) -> None:
     """Record artifacts of tasks that commit."""
     if rows:
         tx.executemany(f"INSERT INTO artifact ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+class Shown(NamedTuple):
+    """An artifact with its id, and of which run it is."""
+
+    id: int
+    artifact: ArtifactRow
+    run_id: str
+    namespace: str
+    created_at: float
+
+
+_ARTIFACT = ", ".join(f"artifact.{name}" for name in ArtifactRow._fields)
+_SHOWN = f"artifact.id, {_ARTIFACT}, run.id, run.namespace, run.created_at"
+SOURCE = Source(_SHOWN, "artifact JOIN run ON run.number = artifact.run", "artifact.id")
+
+
+def shown(row: tuple[Any, ...]) -> Shown:
+    """A row of `SOURCE` as what it is."""
+    return Shown(row[0], ArtifactRow(*row[1:-3]), *row[-3:])
+
+
+def get(tx: Tx, id: int) -> Shown | None:
+    """The artifact with this id."""
+    found = tx.execute(f"SELECT {_SHOWN} FROM {SOURCE.table} WHERE artifact.id = ?", (id,)).fetchone()
+    return shown(found) if found else None
+
+
+def of_run(tx: Tx, run: int) -> list[tuple[int, str, int, str, str]]:
+    """(id, path, attempt, output, uri) of all artifacts of a run."""
+    sql = "SELECT id, path, attempt, output, uri FROM artifact WHERE run = ? ORDER BY id"
+    return tx.execute(sql, (run,)).fetchall()
 
 
 def shown_elsewhere(tx: Tx, run: int, root: str) -> list[str]:

@@ -64,3 +64,26 @@ def append(tx: Tx, entries: Sequence[Entry]) -> None:
 def beyond(tx: Tx, run: int, after: int, *, limit: int) -> list[HistoryRow]:
     """What happened to a run after the entry with id `after`, oldest first."""
     return [HistoryRow(*row) for row in tx.execute(_SELECT, (run, after, limit)).fetchall()]
+
+
+class StateRow(NamedTuple):
+    """A state that a run or a task has entered; `detail` is JSON text."""
+
+    path: str
+    attempt: int
+    at: float
+    after: str
+    detail: str | None
+
+
+_STATES = "SELECT path, attempt, at, after, detail FROM history WHERE run = ? AND event = '{}' ORDER BY id"
+
+
+def states(tx: Tx, run: int) -> list[StateRow]:
+    """The states of a run, oldest first."""
+    return [StateRow(*row) for row in tx.execute(_STATES.format("run"), (run,)).fetchall()]
+
+
+def task_states(tx: Tx, run: int) -> list[StateRow]:
+    """The phases of all tasks of a run, oldest first."""
+    return [StateRow(*row) for row in tx.execute(_STATES.format("task"), (run,)).fetchall()]

@@ -1,4 +1,4 @@
-"""The run table: one row a run, its document kept by content.
+"""The run table: one row a run, its document kept by content (`documents`).
 
 Called by the service (views, submission) and the driver (state).  Invariant: a run's state changes only along
 the pairs that the caller's table allows, and only from the state it is in.
@@ -6,10 +6,10 @@ the pairs that the caller's table allows, and only from the state it is in.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from wherry.storage import documents
 from wherry.storage.database import Tx, allowed_sql
 
 UNFINISHED = ("PENDING", "RUNNING", "CANCELING")
@@ -38,18 +38,6 @@ class RunRow(NamedTuple):
 
 
 _COLUMNS = ", ".join(RunRow._fields)
-
-
-def put_document(tx: Tx, body: bytes) -> str:
-    """Keep the document's bytes and return their SHA-256."""
-    sha256 = hashlib.sha256(body).hexdigest()
-    tx.execute("INSERT INTO document (sha256, body) VALUES (?, ?) ON CONFLICT (sha256) DO NOTHING", (sha256, body))
-    return sha256
-
-
-def document(tx: Tx, sha256: str) -> bytes:
-    """The bytes of a document that a run refers to."""
-    return bytes(tx.execute("SELECT body FROM document WHERE sha256 = ?", (sha256,)).fetchone()[0])
 
 
 def contents(tx: Tx) -> list[tuple[str, str, str]]:
@@ -142,5 +130,5 @@ def delete(tx: Tx, number: int) -> bool:
     ).fetchone()
     if row is None:
         return False
-    tx.execute("DELETE FROM document WHERE sha256 = ? AND sha256 NOT IN (SELECT document FROM run)", row)
+    documents.drop(tx, row[0])
     return True
