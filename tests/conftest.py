@@ -7,9 +7,11 @@ Invariant: a test that needs the cluster is skipped with a reason where there is
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import objectstore
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("WHERRY_SHARED", ROOT.parent / "shared"))
@@ -34,3 +36,10 @@ def conformance() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no {folder}: WHERRY_SHARED names the folder with Kubeflow's documents")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[objectstore.S3Server]:
+    """A real object store, started once."""
+    with objectstore.serve(tmp_path_factory.mktemp("s3")) as server:
+        yield server

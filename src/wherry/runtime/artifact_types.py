@@ -15,9 +15,12 @@ WORKSPACE_MOUNT_PATH = "/kfp-workspace"
 
 # Where KFP's launcher makes a remote object visible as a file.
 _MOUNTS = (("gs://", "/gcs/"), ("minio://", "/minio/"), ("s3://", "/s3/"))
+_OBJECTS = "s3://"
 _OCI_SCHEME, _OCI_MOUNT, _OCI_MODELS = "oci://", "/oci/", "/models"
 _FILE_SCHEME = "file://"
 
+# What stands before `/s3/...` where that folder is not this task's alone; set by the runtime for tasks with a grant.
+OBJECTS_ROOT = ""
 # The folder (local path) of the running task; set by the executor, read by `get_uri`.
 CONTAINER_TASK_ROOT: str | None = None
 _UNSUPPORTED_TASK_ROOT = "/tmp/kfp_outputs"
@@ -29,7 +32,7 @@ def local_path(uri: str) -> str:
         return uri[len(_FILE_SCHEME) :]
     for scheme, mount in _MOUNTS:
         if uri.startswith(scheme):
-            return mount + uri[len(scheme) :]
+            return (OBJECTS_ROOT if scheme == _OBJECTS else "") + mount + uri[len(scheme) :]
     if uri.startswith(_OCI_SCHEME):
         return _OCI_MOUNT + uri[len(_OCI_SCHEME) :].replace("/", "_")
     return uri
@@ -37,6 +40,8 @@ def local_path(uri: str) -> str:
 
 def convert_local_path_to_remote_path(path: str) -> str:
     """The URI whose `local_path` is `path`; a path outside every mount is its own URI."""
+    if OBJECTS_ROOT and path.startswith(f"{OBJECTS_ROOT}/s3/"):
+        return _OBJECTS + path[len(OBJECTS_ROOT) + len("/s3/") :]
     for scheme, mount in _MOUNTS:
         if path.startswith(mount):
             return scheme + path[len(mount) :]

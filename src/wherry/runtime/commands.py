@@ -13,10 +13,10 @@ import signal
 import subprocess
 import threading
 
-from wherry.runtime import argv, outputs, private_python, source
+from wherry.runtime import argv, artifact_types, outputs, private_python, source
 from wherry.runtime.artifact_types import local_path
 from wherry.runtime.commit import Outcome
-from wherry.runtime.descriptor import TASK_VARIABLE
+from wherry.runtime.descriptor import GRANT_VARIABLE, TASK_VARIABLE
 from wherry.runtime.failures import TaskError, simple_error
 from wherry.runtime.shapes import as_array, as_object, is_object
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from wherry.runtime.descriptor import Task
 
+PRIVATE_VARIABLES = (TASK_VARIABLE, GRANT_VARIABLE)
+"""Nothing that the user's own processes should inherit."""
+OBJECTS_ROOT_VARIABLE = "WHERRY_OBJECTS_ROOT"  # where such a command finds what came from an object store
 ERROR_FILE_VARIABLE = "WHERRY_ERROR_FILE"  # where our `kfp.dsl.executor_main` tells its caller what went wrong
 TASK_ROOT_VARIABLE = "WHERRY_TASK_ROOT"  # what `dsl.get_uri` hands out places under, inside such a command
 ATTEMPT_VARIABLE = "WHERRY_ATTEMPT"  # set where tasks are processes side by side, and not alone in a container
@@ -110,7 +113,7 @@ def _make_output_folders(executor_input: Mapping[str, Any]) -> None:
 def _environment(
     task: Task, environ: Mapping[str, str], words: list[str], import_path: str, error_file: str
 ) -> dict[str, str]:
-    env = {name: value for name, value in environ.items() if name != TASK_VARIABLE}
+    env = {name: value for name, value in environ.items() if name not in PRIVATE_VARIABLES}
     folders: list[str] = []
     if task.code:
         folders.append(source.code_folder(task.code, environ))
@@ -118,6 +121,7 @@ def _environment(
         folders.append(import_path)
         env[ERROR_FILE_VARIABLE] = error_file
         env[TASK_ROOT_VARIABLE] = task.root
+        env[OBJECTS_ROOT_VARIABLE] = artifact_types.OBJECTS_ROOT
     if folders:
         given = env.get("PYTHONPATH")
         env["PYTHONPATH"] = os.pathsep.join(folders + ([given] if given else []))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 TASK_VARIABLE = "WHERRY_TASK"
+GRANT_VARIABLE = "WHERRY_GRANT"  # how the task gets into an object store; see `wherry.runtime.grant`
 _SCRATCH = ".wherry"  # folder for output files in the task's working folder
 
 
@@ -73,7 +74,7 @@ class Task:
             self._add_defaults(values)
         inputs["parameterValues"] = argv.resolve_references(values)
         if inputs.get("artifacts"):
-            workspace.download(inputs["artifacts"])
+            workspace.materialise(inputs["artifacts"])
         outputs: dict[str, Any] = executor_input.setdefault("outputs", {})
         files: dict[str, Any] = outputs.setdefault("parameters", {})
         for name in self.output_types:

@@ -16,6 +16,13 @@ import stat
 
 from wherry.runtime.failures import TaskError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Dict, Tuple, Union
+
+    _Tree = Dict[bytes, Union[Tuple[str, str], "_Tree"]]
+
 _BUFFER_BYTES = 1 << 20
 
 
@@ -49,18 +56,48 @@ def _tree(folder: str, root: str) -> str:
     for entry in ordered:
         kind, hexdigest = _entry(entry, root)
         if kind:
-            sha.update(f"{kind} {hexdigest}\0".encode() + os.fsencode(entry.name) + b"\n")
+            sha.update(_line(kind, hexdigest, os.fsencode(entry.name)))
+    return sha.hexdigest()
+
+
+def _line(kind: str, hexdigest: str, name: bytes) -> bytes:
+    return f"{kind} {hexdigest}\0".encode() + name + b"\n"
+
+
+def of_entries(entries: Iterable[tuple[str, str, str]]) -> str:
+    """The digest of a folder that is known by its files and links alone: relative path, kind and hex of each."""
+    tree: _Tree = {}
+    for path, kind, hexdigest in entries:
+        *folders, name = os.fsencode(path).split(b"/")
+        place: Any = tree
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[name] = (kind, hexdigest)
+    return f"tree:{_of_tree(tree)}"
+
+
+def _of_tree(tree: _Tree) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(tree):
+        entry = tree[name]
+        kind, hexdigest = entry if isinstance(entry, tuple) else ("d", _of_tree(entry))
+        sha.update(_line(kind, hexdigest, name))
     return sha.hexdigest()
 
 
 _EMPTY_TREE = hashlib.sha256().hexdigest()
 
 
+def is_inner_file(link: str, root: str) -> bool:
+    """Whether a link counts as the file that it leads to: a file inside the artifact, whose real path is `root`."""
+    target = os.path.realpath(link)
+    return target.startswith(root + os.sep) and os.path.isfile(target)
+
+
 def _entry(entry: os.DirEntry[str], root: str) -> tuple[str, str]:
     if entry.is_symlink():
-        target = os.path.realpath(entry.path)
-        if target.startswith(root + os.sep) and os.path.isfile(target):
-            return "f", file_sha256(target)
+        if is_inner_file(entry.path, root):
+            return "f", file_sha256(entry.path)
         return "l", hashlib.sha256(os.fsencode(os.readlink(entry.path))).hexdigest()
     if entry.is_dir():
         hexdigest = _tree(entry.path, root)

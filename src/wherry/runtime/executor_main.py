@@ -14,7 +14,8 @@ import logging
 import os
 import sys
 
-from wherry.runtime.commands import ERROR_FILE_VARIABLE, TASK_ROOT_VARIABLE
+from wherry.runtime import artifact_types
+from wherry.runtime.commands import ERROR_FILE_VARIABLE, OBJECTS_ROOT_VARIABLE, TASK_ROOT_VARIABLE
 from wherry.runtime.executor import Executor
 from wherry.runtime.failures import error_record
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--function_to_execute", required=True, help="name of the function")
     parser.add_argument("--executor_input", help="the task's ExecutorInput as JSON")
     arguments, _ = parser.parse_known_args()
+    artifact_types.OBJECTS_ROOT = os.environ.get(OBJECTS_ROOT_VARIABLE, "")
     name = arguments.function_to_execute
     path = arguments.component_module_path or _configured_path(name)
     executor_input = json.loads(arguments.executor_input)

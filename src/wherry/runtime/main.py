@@ -14,8 +14,9 @@ import signal
 import sys
 
 from wherry.runtime import commit, descriptor, outputs, source
-from wherry.runtime.commands import CommandNotStarted, run_command
+from wherry.runtime.commands import PRIVATE_VARIABLES, CommandNotStarted, run_command
 from wherry.runtime.commit import Outcome
+from wherry.runtime.descriptor import GRANT_VARIABLE
 from wherry.runtime.executor import Executor
 from wherry.runtime.failures import TaskError, error_record, hint_for, say, simple_error, trimmed_traceback
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from wherry.runtime.descriptor import Task
 
 _LOG_FORMAT = "[KFP Executor %(asctime)s %(levelname)s]: %(message)s"
+_REMOTE = "wherry.runtime.remote"  # the lazy entry: tasks whose artifacts lie in folders never load it
 _PRELOADED = ("typing", "kfp", "kfp.dsl", "kfp.dsl.types.artifact_types", "kfp.dsl.types.type_annotations")
 
 
@@ -81,6 +83,8 @@ def run(environ: Mapping[str, str]) -> int:
     """
     try:
         task = descriptor.load(environ)
+        if GRANT_VARIABLE in environ:
+            importlib.import_module(_REMOTE).install(environ, os.getcwd())
         record = commit.existing(task.commit)
     except (TaskError, OSError) as error:
         return _cannot_run(error, environ)
@@ -157,7 +161,8 @@ def _prepare_process(task: Task, environ: Mapping[str, str]) -> None:
     if not _state.preloaded:
         preload()
     os.environ["_KFP_RUNTIME"] = "true"
-    os.environ.pop(descriptor.TASK_VARIABLE, None)  # nothing that the user's own processes should inherit
+    for name in PRIVATE_VARIABLES:
+        os.environ.pop(name, None)  # nothing that the user's own processes should inherit
     if task.code:
         folder = source.code_folder(task.code, environ)
         sys.path.insert(0, folder)

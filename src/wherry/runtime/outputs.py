@@ -183,7 +183,7 @@ def _artifact(name: str, base: dict[str, Any], change: Mapping[str, Any], needed
     uri = change.get("uri") or base["uri"]
     metadata = _strict_json(name, {**as_object(base.get("metadata")), **as_object(change.get("metadata"))})
     record: dict[str, Any] = {"name": name, "type": base.get("type") or {}, "uri": uri, "metadata": metadata}
-    if store.scheme_of(uri) not in ("", "file"):
+    if not store.is_known(uri):
         return record
     path = local_path(uri)
     store.check_no_escape(path)
@@ -196,6 +196,9 @@ def _artifact(name: str, base: dict[str, Any], change: Mapping[str, Any], needed
         say(f"wherry: warning: output artifact '{name}' was never written: no {path}")
     elif _inside(path, local_path(root)):
         record["digest"] = digests.digest(path)
+        store.store_for(uri).keep(uri)
+    elif store.is_remote(uri):
+        say(f"wherry: warning: output artifact '{name}' is not uploaded: {uri} lies outside the task's own folder")
     return record
 
 

@@ -46,7 +46,7 @@ def load_main(source: Mapping[str, str], environ: Mapping[str, str]) -> types.Mo
 
     Raises what the source raises, DescriptorError when the content is another, and OSError.
     """
-    path = store.store_for(source["uri"]).local_path(source["uri"])
+    path = _at_hand(source["uri"])
     program = _compiled(source, path, environ)
     module = types.ModuleType("__main__")
     module.__file__ = path
@@ -55,6 +55,13 @@ def load_main(source: Mapping[str, str], environ: Mapping[str, str]) -> types.Mo
     sys.argv = [path]
     exec(program, module.__dict__)  # noqa: S102 - running it is our purpose
     return module
+
+
+def _at_hand(uri: str) -> str:
+    """The path of the file, which is had from its store first; whether it is there shows when it is opened."""
+    place = store.store_for(uri)
+    place.fetch((uri,))
+    return place.local_path(uri)
 
 
 def _compiled(source: Mapping[str, str], path: str, environ: Mapping[str, str]) -> types.CodeType:
@@ -113,7 +120,7 @@ def code_folder(code: Mapping[str, str], environ: Mapping[str, str]) -> str:
 
 
 def _extract(code: Mapping[str, str], target: str) -> None:
-    path = store.store_for(code["uri"]).local_path(code["uri"])
+    path = _at_hand(code["uri"])
     try:
         with open(path, "rb") as file:
             if file_sha256(path) != code["sha256"]:

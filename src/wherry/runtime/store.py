@@ -14,6 +14,7 @@ from wherry.runtime.failures import TaskError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Protocol
 
     class Store(Protocol):
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
 
         def create(self, uri: str, data: bytes) -> bool:
             """Make an object, whole or not at all; False, and nothing changed, when there is one already."""
+            ...
+
+        def fetch(self, uris: Iterable[str]) -> list[str]:
+            """Have the objects and folders at their local paths; returns those that are not there."""
+            ...
+
+        def keep(self, uri: str) -> None:
+            """Have the store hold what the task has left at the local path."""
             ...
 
 
@@ -62,6 +71,12 @@ class LocalStore:
 
     def exists(self, uri: str) -> bool:
         return os.access(self.local_path(uri), os.F_OK)
+
+    def fetch(self, uris: Iterable[str]) -> list[str]:
+        return [uri for uri in uris if not os.path.exists(self.local_path(uri))]
+
+    def keep(self, uri: str) -> None:
+        pass  # it lies where it belongs
 
     def create(self, uri: str, data: bytes) -> bool:
         path = self.local_path(uri)
@@ -95,6 +110,12 @@ def scheme_of(uri: str) -> str:
 def is_known(uri: str) -> bool:
     """Whether a store takes this URI."""
     return scheme_of(uri) in _STORES
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a store takes this URI whose objects are not files of this machine."""
+    scheme = scheme_of(uri)
+    return scheme in _STORES and scheme not in ("", "file")
 
 
 def store_for(uri: str) -> Store:

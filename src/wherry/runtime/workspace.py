@@ -19,6 +19,24 @@ MARK = "_kfp_workspace"
 _CHUNK_BYTES = 1 << 20
 
 
+def materialise(artifacts: Mapping[str, Any]) -> None:
+    """Has all of the executor input's `artifacts` where the task reads them, before it starts.
+
+    An artifact whose content was recorded must be there.  Raises StoreError, OSError.
+    """
+    remote = {
+        artifact["uri"]: artifact
+        for holder in artifacts.values()
+        for artifact in as_array(as_object(holder).get("artifacts"))
+        if store.is_remote(artifact.get("uri") or "")
+    }
+    if remote:
+        for uri in store.store_for(next(iter(remote))).fetch(remote):
+            if remote[uri].get("digest"):
+                raise store.StoreError(f"The input artifact at {uri} is gone")
+    download(artifacts)
+
+
 def download(artifacts: Mapping[str, Any], root: str = WORKSPACE_MOUNT_PATH) -> None:
     """Copies those of the executor input's `artifacts` that belong into the workspace and are not there.
 

@@ -23,7 +23,7 @@ from wherry.storage.errors import ArtifactExists, ArtifactMissing, StorageError,
 
 T = TypeVar("T")
 
-_PIECE_BYTES = 1 << 18
+PIECE_BYTES = 1 << 18
 SAFE_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 ITERATION = re.compile(r"(.+)\[(\d+)\]")
 
@@ -37,7 +37,8 @@ class StoredObject(NamedTuple):
 
 
 class ArtifactStore(Protocol):
-    """Files by uri under one root; a uri is `<root>/<segments>`, and a local uri is an absolute path.
+    """Files by uri under one root; a uri is `<root>/<segments>`, a local uri is an absolute path, and one of an object
+    store has a scheme.
 
     `put` and `ensure` are atomic: a reader sees all or nothing.  `put`, `ensure`, `read` and `delete_tree` raise
     `UriRefused` for a uri outside the roots; `exists` and `digest` answer for whatever uri the store can look at (an
@@ -84,6 +85,10 @@ class ArtifactStore(Protocol):
 
     async def digest(self, uri: str) -> str | None:
         """The content digest of a file or folder, as the runtime makes it; None when nothing is seen there."""
+        ...
+
+    async def version(self, uri: str) -> str | None:
+        """What changes when the content does, for less than its digest where the medium knows; None as `digest`."""
         ...
 
     def stream(self, uri: str, *, tail: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -217,12 +222,15 @@ class LocalStore:
             return None
         return await self._threaded("read", uri, lambda: content_digest(str(path)))
 
+    async def version(self, uri: str) -> str | None:
+        return await self.digest(uri)
+
     async def stream(self, uri: str, *, tail: int | None = None) -> AsyncGenerator[bytes, None]:
         try:
             with self._path(uri).open("rb") as file:
                 if tail is not None:
                     seek_tail(file, tail)
-                while data := file.read(_PIECE_BYTES):
+                while data := file.read(PIECE_BYTES):
                     yield data
         except (FileNotFoundError, NotADirectoryError):
             raise ArtifactMissing(f"nothing lies at {uri}") from None
@@ -248,7 +256,7 @@ class LocalStore:
 
     async def delete_tree(self, uri: str) -> None:
         path = self._path(uri)
-        if str(path) in self._roots:
+        if self._is_root(uri, path):
             raise UriRefused(f"{uri} is a whole artifact store")
         if path.is_dir() and not path.is_symlink():
             await self._threaded("deleted", uri, lambda: shutil.rmtree(path, ignore_errors=False))
@@ -262,6 +270,9 @@ class LocalStore:
             raise StorageError(str(error)) from error
         except OSError as error:
             raise _failed(verb, uri, error) from error
+
+    def _is_root(self, uri: str, path: Path) -> bool:
+        return self._lexical(uri) in self._roots or str(path) in {os.path.realpath(root) for root in self._roots}
 
     def _path(self, uri: str) -> Path:
         """The path of a uri, with the folders above it resolved, so that no link leads out of the roots."""
@@ -296,22 +307,36 @@ def _truncated(path: str) -> BinaryIO:
         return open(path, "wb")
 
 
-def seek_tail(file: BinaryIO, lines: int, *, piece_bytes: int = _PIECE_BYTES) -> None:
+class TailSearch:
+    """Where the last lines of a file begin, found from pieces of it that are given from its end to its start."""
+
+    def __init__(self, end: int, lines: int) -> None:
+        self.begin = end if lines <= 0 else 0
+        self._end = end
+        self._wanted = lines
+
+    def look(self, piece: bytes, start: int) -> bool:
+        """Look at the piece that begins at `start`; whether that was enough."""
+        at_end = start + len(piece) == self._end
+        at = len(piece) - 1 if at_end else len(piece)  # a final newline ends the last line, it begins none
+        while self._wanted > 0 and (at := piece.rfind(b"\n", 0, max(at, 0))) >= 0:
+            self._wanted -= 1
+            if self._wanted == 0:
+                self.begin = start + at + 1
+        return self._wanted <= 0
+
+
+def seek_tail(file: BinaryIO, lines: int, *, piece_bytes: int = PIECE_BYTES) -> None:
     """Move to where the last `lines` lines begin."""
-    end = file.seek(0, os.SEEK_END)
-    position, wanted = end, lines
+    position = file.seek(0, os.SEEK_END)
+    search = TailSearch(position, lines)
     while position > 0:
         start = max(position - piece_bytes, 0)
         file.seek(start)
-        piece = file.read(position - start)
-        at = len(piece) - 1 if position == end else len(piece)  # a final newline ends the last line, it begins none
-        while (at := piece.rfind(b"\n", 0, max(at, 0))) >= 0:
-            wanted -= 1
-            if wanted == 0:
-                file.seek(start + at + 1)
-                return
+        if search.look(file.read(position - start), start):
+            break
         position = start
-    file.seek(0 if lines > 0 else end)
+    file.seek(search.begin)
 
 
 def _is_there(uri: str) -> bool:
