@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+"""Headers of a request to STS."""
 _RENEW_BEFORE_S = 300.0
 _TIMEOUT_S = 20.0
 
@@ -123,7 +125,7 @@ def _web_identity(endpoint: str, token_file: str, role: str) -> Keys:
     }
     if role:
         fields["RoleArn"] = role
-    return parse_session(_fetch("POST", endpoint.rstrip("/") + "/", urlencode(fields).encode(), {}))
+    return parse_session(_fetched("POST", endpoint.rstrip("/") + "/", urlencode(fields).encode(), FORM))
 
 
 def parse_session(answer: bytes) -> Keys:
@@ -152,26 +154,28 @@ def _container(address: str, environ: Mapping[str, str]) -> Keys:
             headers["Authorization"] = file.read().strip()
     elif environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN"):
         headers["Authorization"] = environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
-    answer: Any = json.loads(_fetch("GET", address, None, headers))
+    answer: Any = json.loads(_fetched("GET", address, None, headers))
     return Keys(answer["AccessKeyId"], answer["SecretAccessKey"], answer["Token"], parse_time(answer["Expiration"]))
 
 
-def _fetch(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+def fetch(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    """Status and content of one answer.  Raises GrantError when there is none."""
     parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = connect(parts.netloc, timeout=_TIMEOUT_S)
-    if body is not None:
-        headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
     try:
-        connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), body, headers)
+        connection.request(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers)
         response = connection.getresponse()
-        data = response.read()
+        return response.status, response.read()
     except (OSError, http.client.HTTPException) as error:
         raise GrantError(f"{parts.scheme}://{parts.netloc} gives no credentials: {error}") from error
     finally:
         connection.close()
-    if response.status != 200:
-        said = data[:500].decode("utf-8", "replace")
-        raise GrantError(f"{parts.scheme}://{parts.netloc} gives no credentials: {response.status} {said}")
+
+
+def _fetched(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    status, data = fetch(method, url, body, headers)
+    if status != 200:
+        where = url.partition("?")[0]
+        raise GrantError(f"{where} gives no credentials: {status} {data[:500].decode('utf-8', 'replace')}")
     return data

@@ -297,6 +297,8 @@ class Client:
                 if good:
                     return response, data
                 failure = self._error(bucket, key, response.status, data, again=attempt > 1)
+                if response.status == 403 and key and method in ("GET", "HEAD") and self._is_missing(bucket, key):
+                    failure = _missing(self._name(bucket, key))
                 if not self._passes(failure, response):
                     raise failure
             if attempt >= tries:
@@ -363,7 +365,7 @@ class Client:
         code, message = _code_of(data)
         name = self._name(bucket, key)
         if status == 404 and code != "NoSuchBucket" and (key or code == "NoSuchKey"):
-            return FileNotFoundError(errno.ENOENT, "No such object", name)
+            return _missing(name)
         ends_at = self._keys().ends_at
         if code in _EXPIRED_CODES or (status in (400, 401, 403) and ends_at is not None and ends_at <= time.time()):
             return grant.ended(ends_at if ends_at is not None else time.time())
@@ -371,6 +373,14 @@ class Client:
             code = _TRIED_AGAIN
         said = ": ".join(part for part in (code, message) if part) or http.client.responses.get(status, str(status))
         return ObjectError(f"{name}: {said}", status, code)
+
+    def _is_missing(self, bucket: str, key: str) -> bool:
+        """Whether an object that we may not look at is none: S3 says that to nobody who may not list all of a bucket,
+        and a grant lets list what it lets read."""
+        try:
+            return next((listed.key for listed in self.listing(bucket, key)), "") != key
+        except ObjectError:
+            return False
 
     def _name(self, bucket: str, key: str) -> str:
         return f"s3://{bucket}/{key}"
@@ -383,6 +393,10 @@ class _Answer:
     def __init__(self, data: bytes, tag: str) -> None:
         self.data = data
         self.tag = tag
+
+
+def _missing(name: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "No such object", name)
 
 
 def _write_all(file: BinaryIO, view: memoryview) -> None:
@@ -398,8 +412,7 @@ def _xml(data: bytes, bucket: str) -> ElementTree.Element:
 
 
 def _namespace(element: ElementTree.Element) -> str:
-    head, brace, _ = element.tag.partition("}")
-    return head + brace
+    return element.tag[: element.tag.find("}") + 1]
 
 
 def _text(element: ElementTree.Element, name: str) -> str:
