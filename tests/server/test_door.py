@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from cryptography import x509
 from tests.server.scripted import Script
@@ -159,11 +160,47 @@ def test_an_unknown_name_does_not_verify(served: Door) -> None:
         asked(served, server_name="evil.example")
 
 
-def test_who_speaks_no_tls_is_not_answered(served: Door, home: Home) -> None:
-    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as channel:
-        channel.sendall(b"GET /v1/status HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        assert b"HTTP" not in channel.recv(100)
+def asked_plainly(door: Door, host: str = "127.0.0.1", **headers: str) -> tuple[int, bytes]:
+    with closing(http.client.HTTPConnection(host, door.port, timeout=10)) as channel:
+        channel.request("GET", "/v1/status", headers=headers)
+        reply = channel.getresponse()
+        return reply.status, reply.read()
+
+
+def test_on_this_machine_a_client_may_do_without_tls_and_not_without_the_token(served: Door, home: Home) -> None:
+    bearer = f"Bearer {private.token(home)}"
+    assert asked_plainly(served, authorization=bearer)[0] == 200
+    assert asked_plainly(served)[0] == 401
+    assert asked_plainly(served, authorization=bearer, origin=f"http://127.0.0.1:{served.port}")[0] == 200
+    assert asked_plainly(served, authorization=bearer, origin=f"https://127.0.0.1:{served.port}")[0] == 403
+    assert asked(served, authorization=bearer)[0] == 200
+
+
+def test_from_elsewhere_nobody_does_without_tls(tmp_path: Path, home: Home) -> None:
+    own = own_address()
+    found = door(home, host="0.0.0.0")
+    with ServerThread(home.path, compose=Script().compose, door=found):
+        status, text = asked_plainly(found, own, authorization=f"Bearer {private.token(home)}")
+        assert (status, b"https://" in text) == (400, True)
+
+
+def own_address() -> str:
+    """An address of this machine that is not loopback."""
+    for places in psutil.net_if_addrs().values():
+        for place in places:
+            if place.family == socket.AF_INET and not place.address.startswith("127."):
+                return place.address
+    pytest.skip("this machine has no address but loopback")
+
+
+def test_clients_that_say_nothing_or_nonsense_hold_up_nobody(served: Door, home: Home) -> None:
+    silent = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(50)]
+    with closing(socket.create_connection(("127.0.0.1", served.port), timeout=10)) as torn:
+        torn.sendall(b"\x16\x03\x01 nothing that is a handshake")
     assert asked(served, authorization=f"Bearer {private.token(home)}")[0] == 200
+    for each in silent:
+        each.close()
+    assert asked_plainly(served, authorization=f"Bearer {private.token(home)}")[0] == 200
 
 
 def test_a_renewed_certificate_is_answered_with(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ class Guarded:
             sent.append(message)
 
         listed = [(name.encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "http", "path": path, "headers": listed, "client": (address, 5)}
+        scope = {"type": "http", "scheme": "https", "path": path, "headers": listed, "client": (address, 5)}
         await self.guard(scope, receive, send)
         return Answer(sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"]))
 

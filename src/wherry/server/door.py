@@ -1,8 +1,9 @@
 """The server's door to the network: an address that it listens at, its certificate, and the guard before the app.
 
 Made by `wherry up` before it takes the home, so that a port which is taken costs nothing; secured and run by
-`wherry.server.life`.  Invariants: token and certificate are made under the home's lock; everything on the network is
-TLS, for public Kubernetes clients send no token without it; only loopback is listened at without a token.
+`wherry.server.life`.  Invariants: token and certificate are made under the home's lock; everything that
+leaves the machine is TLS, for public Kubernetes clients send no token without it; connections that stay on it may be
+plain (`welcome`); only loopback is listened at without a token.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The request, or its refusal."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        refusal = self._misdirected(headers)
+        refusal = self._misdirected(headers, secure=scope.get("scheme") in ("https", "wss"))
         if refusal is None and self._token is not None and scope["path"] not in HEALTH:
             refusal = await self._stranger(headers.get(b"authorization"), _address(scope))
         if refusal is None:
@@ -63,7 +63,7 @@ class Guard:
         else:
             await _refuse(send, *refusal)
 
-    def _misdirected(self, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
+    def _misdirected(self, headers: dict[bytes, bytes], *, secure: bool) -> tuple[int, str] | None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         name = host_name(host)
         if not name:
@@ -71,7 +71,7 @@ class Guard:
         if name not in self._names and not is_address(name):
             return 403, f"this server is not called {name!r}; it takes more names when it is started with --name"
         origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1").lower() != f"https://{host}":
+        if origin is not None and origin.decode("latin-1").lower() != f"{'https' if secure else 'http'}://{host}":
             return 403, "requests of pages from elsewhere are refused"
         return None
 

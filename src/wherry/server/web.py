@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import uvicorn
 
 from wherry.seams import Clock
 from wherry.server.app import make_app
 from wherry.server.parts import Parts
+from wherry.server.welcome import welcome
 
 if TYPE_CHECKING:
     import ssl
@@ -61,21 +62,28 @@ class Web:
 
     async def serve(self, listener: socket.socket) -> None:
         """Answers those who come to the socket, until `stop`."""
-        await self._run(uvicorn.Config(self._app, **_OPTIONS), listener)
+        await self._server(uvicorn.Config(self._app, **_OPTIONS)).serve(sockets=[listener])
 
     async def serve_guarded(self, listener: socket.socket, door: Guarding) -> None:
-        """Answers those who come over the network and may, in TLS, until `stop`."""
+        """Answers those who come over the network and may, until `stop`."""
         file = door.certificate.server
         app = door.guarded(self._app)
         config = uvicorn.Config(app, **_OPTIONS, ssl_certfile=file, ssl_keyfile=file, limit_concurrency=CONNECTIONS)
         config.load()
-        assert config.ssl is not None
-        renewing = asyncio.ensure_future(door.renew(config.ssl))
-        try:
-            await self._run(config, listener)
-        finally:
-            renewing.cancel()
-            await asyncio.wait((renewing,))
+        context = config.ssl
+        assert context is not None
+        server = self._server(config)
+        async with asyncio.TaskGroup() as group:
+            helpers = (
+                group.create_task(door.renew(context)),
+                group.create_task(welcome(listener, lambda: _protocol(server), context)),
+            )
+            try:
+                await server.serve(sockets=[])
+            finally:
+                for helper in helpers:
+                    helper.cancel()
+                listener.close()
 
     def stop(self) -> None:
         """Has all of them end, once they have answered what they were asked."""
@@ -83,11 +91,17 @@ class Web:
         for server in self._servers:
             server.should_exit = True
 
-    async def _run(self, config: uvicorn.Config, listener: socket.socket) -> None:
+    def _server(self, config: uvicorn.Config) -> uvicorn.Server:
         server = _Quiet(config)
         server.should_exit = self._stopped
         self._servers.append(server)
-        await server.serve(sockets=[listener])
+        return server
+
+
+def _protocol(server: uvicorn.Server) -> asyncio.Protocol:
+    """What speaks HTTP with a client, as uvicorn makes it for those that it has accepted itself."""
+    make = cast("Callable[..., asyncio.Protocol]", server.config.http_protocol_class)
+    return make(config=server.config, server_state=server.server_state, app_state={})
 
 
 class Activity:

@@ -114,6 +114,32 @@ def test_recurring_runs(seen: dict[str, Any]) -> None:
     assert seen["no recurring runs"] is None
 
 
+def test_the_kfp_command(served: Served, seen: dict[str, Any], tmp_path: Path) -> None:
+    """It cannot be given a private authority: on the server's own machine it asks without TLS."""
+    command = oracles.python("kfp", oracles.KFP).with_name("kfp")
+    plain = served.address.replace("https:", "http:")
+
+    def kfp(*words: str) -> Any:
+        done = subprocess.run(
+            [command, "--endpoint", plain, "--existing-token", served.token, "--output", "json", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        start = min((at for at in (done.stdout.find("{"), done.stdout.find("[")) if at >= 0), default=-1)
+        return json.loads(done.stdout[start:]) if start >= 0 else done.stdout
+
+    made = kfp("experiment", "create", "by command")
+    assert made["display_name"] == "by command"
+    names = [each["display_name"] for each in kfp("experiment", "list")]
+    assert "by command" in names
+    found = kfp("run", "get", seen["saved"])
+    assert found["state"] == "SUCCEEDED"
+    assert [each["display_name"] for each in kfp("pipeline", "list")] == ["adder"]
+
+
 def test_artifacts_and_logs_of_a_task(seen: dict[str, Any], served: Served) -> None:
     assert seen["outputs"] == ["data", "metrics"]
     show = served.home.json("show", seen["saved"], "--json")
