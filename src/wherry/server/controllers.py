@@ -7,10 +7,11 @@ and its controllers begin, with the first object of one of its resources.
 from __future__ import annotations
 
 from wherry.kube.embedded.starting import Entry
-from wherry.kube.resources import DEPLOYMENTS, REPLICASETS
+from wherry.kube.resources import DEPLOYMENTS, JOBS, REPLICASETS
 
 _WORKLOADS = "wherry.kube.embedded.controllers"
 CONTROLLERS = (
     Entry(f"{_WORKLOADS}.replicasets", (REPLICASETS,)),
     Entry(f"{_WORKLOADS}.deployments", (DEPLOYMENTS,)),
+    Entry(f"{_WORKLOADS}.jobs", (JOBS,)),
 )

@@ -72,7 +72,7 @@ class Collector:
         finalizers: list[str] = list(metadata.get("finalizers") or ())
         if propagation == "Orphan" or ORPHAN in finalizers:
             finalizers = [name for name in finalizers if name != ORPHAN]
-            for dependent in transaction.dependents(stored.uid):
+            for dependent in self._unheld(stored):
                 self._release(dependent, {stored.uid})
         elif propagation == "Foreground" and FOREGROUND not in finalizers and transaction.dependents(stored.uid):
             finalizers.append(FOREGROUND)
@@ -86,7 +86,7 @@ class Collector:
         if metadata != stored.metadata:
             stored = transaction.put(stored, {**stored.object, "metadata": metadata})
         if FOREGROUND in finalizers:
-            for dependent in transaction.dependents(stored.uid):
+            for dependent in self._unheld(stored):
                 deeper = any(_blocks(item, dependent.uid) for item in transaction.dependents(dependent.uid))
                 self._queue(dependent, "Foreground" if deeper else "Background")
             self._todo.append(partial(self._settle, stored.kind, stored.namespace, stored.name, stored.uid))
@@ -106,7 +106,7 @@ class Collector:
 
     def _ended(self, stored: Stored) -> None:
         """What follows from the end of `stored`."""
-        for dependent in self._transaction.dependents(stored.uid):
+        for dependent in self._unheld(stored):
             if self._has_owner(dependent):
                 self._release(dependent, self._absent(dependent))
             else:
@@ -134,6 +134,27 @@ class Collector:
                 self._drop(owner)
                 return
         self._transaction.put(owner, {**owner.object, "metadata": metadata})
+
+    def _unheld(self, owner: Stored) -> list[Stored]:
+        """The dependents of an ending owner, without the finalizer by which the owner's controller held them.
+
+        Nobody else would take it away: the controller looks at owners that live, and it may not run at all.
+        """
+        found: list[Stored] = []
+        for dependent in self._transaction.dependents(owner.uid):
+            metadata, name = dict(dependent.metadata), owner.kind.orphans_finalizer
+            held: list[str] = metadata.pop("finalizers", None) or []
+            if not name or name not in held:
+                found.append(dependent)
+                continue
+            left = [each for each in held if each != name]
+            if left:
+                metadata["finalizers"] = left
+            elif "deletionTimestamp" in metadata and not metadata["deletionGracePeriodSeconds"]:
+                self._drop(dependent)
+                continue
+            found.append(self._transaction.put(dependent, {**dependent.object, "metadata": metadata}))
+        return found
 
     def _release(self, dependent: Stored, uids: set[str]) -> None:
         """Takes owners out of an object's references."""

@@ -70,7 +70,7 @@ def request(
         argv = [interpreter.python, place.runtime]
     if "PYTHONPATH" in environ:
         environ["PYTHONPATH"] = environ["PYTHONPATH"].replace(RUNTIME, place.runtime)
-    environ.setdefault("HOSTNAME", pod["metadata"]["name"])
+    environ.setdefault("HOSTNAME", pod["spec"].get("hostname") or pod["metadata"]["name"])
     message = folder.message_path(attempt)
     environ["WHERRY_TERMINATION_LOG"] = message
     environ["WHERRY_ATTEMPT"] = attempt.id
