@@ -68,10 +68,14 @@ def nobody(obj: Object, other: Object) -> bool:
 
 
 class Words(NamedTuple):
-    """What is told of children that are made and removed: templates with {child}, {kind} and {owner}."""
+    """What is told of children that are made and removed: templates with {child}, {kind} and {owner}.
+
+    Of kinds that are `silent` nothing is told.
+    """
 
     created: str
     deleted: str
+    silent: tuple[str, ...] = ()
 
 
 class Controller(msgspec.Struct, frozen=True):
@@ -281,7 +285,7 @@ class Runner:
             await self._recorder.record(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
             raise
         self._of(child)[1].learn(written)
-        await self._tell_made(owner, written)
+        await self._tell("SuccessfulCreate", owner, written)
 
     async def _create(self, owner: Object, child: Object) -> None:
         metadata: dict[str, Any] = {"namespace": owner["metadata"].get("namespace", ""), **child["metadata"]}
@@ -300,12 +304,13 @@ class Runner:
             await self._recorder.record(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
             raise
         informer.learn(written)
-        await self._tell_made(owner, written)
+        await self._tell("SuccessfulCreate", owner, written)
 
-    async def _tell_made(self, owner: Object, child: Object) -> None:
-        if self._controller.words is not None:
-            text = _worded(self._controller.words.created, owner, child)
-            await self._recorder.record(owner, "Normal", "SuccessfulCreate", text)
+    async def _tell(self, reason: str, owner: Object, child: Object) -> None:
+        words = self._controller.words
+        if words is not None and child["kind"] not in words.silent and child is not owner:
+            template = words.created if reason == "SuccessfulCreate" else words.deleted
+            await self._recorder.record(owner, "Normal", reason, _worded(template, owner, child))
 
     async def _delete(self, owner: Object, child: Object) -> None:
         metadata = child["metadata"]
@@ -322,9 +327,7 @@ class Runner:
             informer.forget(metadata["uid"])
         else:
             informer.learn(left)
-        if self._controller.words is not None and child is not owner:
-            text = _worded(self._controller.words.deleted, owner, child)
-            await self._recorder.record(owner, "Normal", "SuccessfulDelete", text)
+        await self._tell("SuccessfulDelete", owner, child)
 
     async def _set_status(self, obj: Object, status: Object) -> None:
         change = merge_patch(obj.get("status") or {}, status)

@@ -7,11 +7,13 @@ and its controllers begin, with the first object of one of its resources.
 from __future__ import annotations
 
 from wherry.kube.embedded.starting import Entry
-from wherry.kube.resources import DEPLOYMENTS, JOBS, REPLICASETS
+from wherry.kube.resources import CRONJOBS, DEPLOYMENTS, JOBS, REPLICASETS, STATEFULSETS
 
 _WORKLOADS = "wherry.kube.embedded.controllers"
 CONTROLLERS = (
     Entry(f"{_WORKLOADS}.replicasets", (REPLICASETS,)),
     Entry(f"{_WORKLOADS}.deployments", (DEPLOYMENTS,)),
+    Entry(f"{_WORKLOADS}.statefulsets", (STATEFULSETS,)),
     Entry(f"{_WORKLOADS}.jobs", (JOBS,)),
+    Entry(f"{_WORKLOADS}.cronjobs", (CRONJOBS,)),
 )

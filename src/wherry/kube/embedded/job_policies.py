@@ -37,7 +37,7 @@ def policy_causes(spec: dict[str, Any], prefix: str) -> Iterator[Cause]:
         yield required(f"{prefix}.backoffLimitPerIndex", "when maxFailedIndexes is specified")
     replacement = spec.get("podReplacementPolicy")
     allowed = ("Failed",) if spec.get("podFailurePolicy") is not None else _REPLACEMENT
-    if replacement not in allowed:
+    if replacement is not None and replacement not in allowed:
         yield unsupported(f"{prefix}.podReplacementPolicy", replacement, allowed)
     if (failure := spec.get("podFailurePolicy")) is not None:
         yield from _failure(spec, failure, prefix)

@@ -138,7 +138,7 @@ def job_spec_causes(spec: dict[str, Any], prefix: str = "spec") -> Iterator[Caus
     """What is wrong with the spec of a Job, or with that in a template of Jobs at `prefix`."""
     yield from counts(spec, *_COUNTS, prefix=prefix)
     mode = spec.get("completionMode")
-    if mode not in _MODES:
+    if mode is not None and mode not in _MODES:
         yield unsupported(f"{prefix}.completionMode", mode, _MODES)
     elif mode == "Indexed":
         yield from _indexed(spec, prefix)

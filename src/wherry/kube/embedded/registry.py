@@ -17,7 +17,9 @@ VERSION = f"v{MAJOR}.{MINOR}.0+wherry"
 # Kinds that a run does not need: their modules are loaded when somebody asks for one.
 LATER = {
     "wherry.kube.embedded.jobs": (of.JOBS,),
-    "wherry.kube.embedded.replicas": (of.REPLICASETS, of.DEPLOYMENTS),
+    "wherry.kube.embedded.cronjobs": (of.CRONJOBS,),
+    "wherry.kube.embedded.replicas": (of.REPLICASETS, of.DEPLOYMENTS, of.CONTROLLERREVISIONS),
+    "wherry.kube.embedded.stateful": (of.STATEFULSETS,),
     "wherry.kube.embedded.services": (of.SERVICES,),
     "wherry.kube.embedded.endpoints": (of.ENDPOINTS, of.ENDPOINTSLICES),
     "wherry.kube.embedded.roles": (of.ROLES, of.ROLEBINDINGS, of.CLUSTERROLES, of.CLUSTERROLEBINDINGS),

@@ -72,6 +72,11 @@ def _plain(template: Object) -> Object:
 def template_hash(template: Object, collisions: int) -> str:
     """What names a template: the same for the same one, other after each collision of names."""
     digest = hashlib.sha256(_encode([_plain(template), collisions])).digest()
+    return safe_text(digest)
+
+
+def safe_text(digest: bytes) -> str:
+    """The beginning of a digest as ten characters of a name."""
     return "".join(_SAFE[byte % len(_SAFE)] for byte in digest[:10])
 
 
