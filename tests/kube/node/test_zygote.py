@@ -359,6 +359,32 @@ def test_the_zygote_leaves_without_server_and_attempts(tmp_path, runtime):
     assert not Path(zygote.path).exists()
 
 
+def test_a_zygote_whose_server_has_left_sleeps_while_its_tasks_run(tmp_path, runtime):
+    """The task itself counts how often its zygote wakes, once the server has said that it leaves and is gone."""
+    source = """
+        import os, time
+        def switches():
+            text = open(f"/proc/{os.getppid()}/status").read()
+            return int(text.partition("voluntary_ctxt_switches:")[2].split()[0])
+        def work():
+            while not os.path.exists(os.environ["LEFT"]):
+                time.sleep(0.01)
+            time.sleep(0.1)
+            before = switches()
+            time.sleep(0.3)
+            print("woke", switches() - before)
+    """
+    with driver(tmp_path, runtime) as zygote:
+        scratch = zygote.task(source, env={"LEFT": str(tmp_path / "left")})
+        zygote.receive()
+        zygote.send({"op": "leave"})
+        zygote.disconnect()
+        (tmp_path / "left").touch()
+        zygote.record(scratch)
+        log = scratch.with_name("main-0.log").read_text()
+        assert int(log.split()[1]) < 20
+
+
 def _spare(zygote):
     """The child that waits for the next attempt."""
     pid = zygote.process.pid

@@ -152,7 +152,7 @@ class Zygote:
             waits.append(self.deadlines[0][0] - now)
         if self.ending:
             waits.append(0.05)
-        if self.server is None:
+        if self.server is None and not self.live and not self.ending:
             waits.append(self.idle_s)
         return None if not waits else max(0, int(min(waits) * 1000) + 1)
 
