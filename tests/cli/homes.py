@@ -109,7 +109,7 @@ class RealHome:
         """Stops the server and asserts that nothing is left running."""
         done = self.run("down")
         assert done.code == 0, done.err
-        until(lambda: not self.processes(), f"the end of {[process.info for process in self.processes()]}")
+        until(lambda: not self.processes(), f"the end of {[str(process) for process in self.processes()]}")
 
     def _environ(self) -> Mapping[str, str]:
         return {**os.environ, "WHERRY_HOME": str(self.home), "NO_COLOR": "1", **self.environ}

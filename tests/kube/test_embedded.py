@@ -416,8 +416,8 @@ def test_logs_come_from_the_node_agent(world):
         assert await anext(early) == b"one\n"
         await early.aclose()
         assert source.closed == 2
-        options = {"follow": True, "tail": 5, "timestamps": True, "since_s": 1.5}
-        plain = {"follow": False, "tail": None, "timestamps": False, "since_s": None}
+        options = {"follow": True, "tail": 5, "timestamps": True, "since_s": 1.5, "restart": None}
+        plain = {"follow": False, "tail": None, "timestamps": False, "since_s": None, "restart": None}
         assert source.asked == [("a", "main", options), ("a", "first", plain)]
 
     world.run(body)

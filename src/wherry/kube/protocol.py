@@ -6,10 +6,12 @@ Called by pipelines, the controllers, the node agent and the server; implemented
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, NamedTuple, Protocol
 
 from wherry.kube.resources import Resource
+from wherry.kube.streams import Session, Tunnel
 
 Object = dict[str, Any]
 """A Kubernetes object as a plain mapping: apiVersion, kind, metadata, spec, status (or data, type, ...)."""
@@ -150,10 +152,44 @@ class Kube(Protocol):
         tail: int | None = None,
         timestamps: bool = False,
         since_s: float | None = None,
+        previous: bool = False,
     ) -> AsyncGenerator[bytes, None]:
         """What a pod's container has written, in chunks of whole bytes; `follow` goes on until it ends.
 
-        `tail` counts lines from the end, `since_s` is an age in seconds.  A pod without a node has written nothing.
-        Raises NotFound, BadRequest (container not named or not started).
+        `tail` counts lines from the end, `since_s` is an age in seconds, `previous` is the log of the attempt before
+        the present one.  A pod without a node has written nothing.  Raises NotFound, BadRequest (container not named,
+        not started, or without such an attempt).
         """
+        ...
+
+    def exec(
+        self,
+        name: str,
+        namespace: str,
+        command: Sequence[str],
+        *,
+        container: str = "",
+        stdin: bool = False,
+        tty: bool = False,
+    ) -> AbstractAsyncContextManager[Session]:
+        """A command beside a running container, where the container runs; entered when the server has taken it.
+
+        Without `stdin` the command reads an empty input; with `tty` all of its streams are one terminal.  Raises
+        NotFound, BadRequest (container not named, no command, not running).  A command that cannot be started raises,
+        or is a Status with the reason InternalError: the server decides.
+        """
+        ...
+
+    def attach(
+        self, name: str, namespace: str, *, container: str = "", stdin: bool = False, tty: bool = False
+    ) -> AbstractAsyncContextManager[Session]:
+        """The streams of a running container itself, from now on; they end with it.
+
+        `stdin` reaches a container whose own `stdin` is true.  Leaving the context ends nothing but a container's input
+        with `stdinOnce`.  Raises NotFound, BadRequest.
+        """
+        ...
+
+    def port_forward(self, name: str, namespace: str, port: int) -> AbstractAsyncContextManager[Tunnel]:
+        """A connection to a port of a running pod.  Raises NotFound, BadRequest."""
         ...

@@ -8,6 +8,7 @@ nobody can lock its owner out by trying wrong ones; what is remembered of who fa
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import ipaddress
 import sys
@@ -23,6 +24,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+BEARER_SUBPROTOCOL = b"base64url.bearer.authorization.k8s.io."
 HEALTH = ("/healthz", "/readyz", "/livez")  # what a supervisor asks, without a token
 FORGET_S = 60.0  # after which failures of an address are forgotten
 ADDRESSES = 1024  # that are remembered
@@ -57,11 +59,12 @@ class Guard:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         refusal = self._misdirected(headers, secure=scope.get("scheme") in ("https", "wss"))
         if refusal is None and self._token is not None and scope["path"] not in HEALTH:
-            refusal = await self._stranger(headers.get(b"authorization"), _address(scope))
+            said = headers.get(b"authorization") or _in_subprotocols(headers.get(b"sec-websocket-protocol", b""))
+            refusal = await self._stranger(said, _address(scope))
         if refusal is None:
             await self._app(scope, receive, send)
         else:
-            await _refuse(send, *refusal)
+            await _refuse(scope, send, *refusal)
 
     def _misdirected(self, headers: dict[bytes, bytes], *, secure: bool) -> tuple[int, str] | None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
@@ -135,12 +138,25 @@ def is_address(name: str) -> bool:
     return True
 
 
+def _in_subprotocols(offered: bytes) -> bytes | None:
+    """The token of clients that can send no header with a WebSocket, as Kubernetes takes it: a subprotocol."""
+    for each in offered.split(b","):
+        name = each.strip()
+        if name.startswith(BEARER_SUBPROTOCOL):
+            text = name[len(BEARER_SUBPROTOCOL) :]
+            try:
+                return b"Bearer " + base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            except ValueError:
+                return b"Bearer"
+    return None
+
+
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
-async def _refuse(send: Send, code: int, message: str) -> None:
+async def _refuse(scope: Scope, send: Send, code: int, message: str) -> None:
     """The refusal in a form that both clients of the Kubernetes API and our own read."""
     status: dict[str, Any] = {
         "kind": "Status",
@@ -154,5 +170,6 @@ async def _refuse(send: Send, code: int, message: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if code == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": code, "headers": [*headers, (b"connection", b"close")]})
-    await send({"type": "http.response.body", "body": body})
+    answer = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
+    await send({"type": f"{answer}.start", "status": code, "headers": [*headers, (b"connection", b"close")]})
+    await send({"type": f"{answer}.body", "body": body})

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Generator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import uvicorn
@@ -27,9 +28,18 @@ if TYPE_CHECKING:
 GRACE_S = 2  # for requests that are being answered when the server stops
 CONNECTIONS = 1000  # over the network; more are told to come later
 Application = Callable[[Any, Any, Any], Any]
+WEBSOCKETS = "uvicorn.protocols.websockets.wsproto_impl"  # the lazy entry
+
+
+def _websocket(**given: Any) -> asyncio.Protocol:
+    """uvicorn's protocol, loaded when the first WebSocket is asked for."""
+    return import_module(WEBSOCKETS).WSProtocol(**given)
+
+
 _OPTIONS: dict[str, Any] = {
     "http": "h11",
-    "ws": "none",
+    "ws": _websocket,
+    "ws_ping_interval": None,  # a client that sends more input than is read now answers no ping meanwhile
     "lifespan": "off",
     "interface": "asgi3",
     "log_config": None,

@@ -132,6 +132,7 @@ class ScriptedNode:
         tail: int | None = None,
         timestamps: bool = False,
         since_s: float | None = None,
+        restart: int | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """The log that the task's `Commit` carries, whole."""
         text = self._logs.get(pod["metadata"]["uid"], "")

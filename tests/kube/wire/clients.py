@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests import oracles
 from tests.cli.homes import Done, RealHome, up
 
 needs_kubectl = pytest.mark.skipif(
@@ -55,6 +56,27 @@ class Cluster:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+
+class Kubectl:
+    """`kubectl(words)` gives what was printed."""
+
+    def __init__(self, cluster: Cluster, version: str = "1.35") -> None:
+        self.cluster = cluster
+        self.program = oracles.kubectl(version)
+
+    def run(self, line: str, *more: str, stdin: str = "", **environ: str) -> Done:
+        return self.cluster.run(self.program, *line.split(), *more, stdin=stdin, **environ)
+
+    def __call__(self, line: str, *more: str, stdin: str = "", **environ: str) -> str:
+        done = self.run(line, *more, stdin=stdin, **environ)
+        assert done.code == 0, done.err
+        return done.out
+
+    def refused(self, line: str, *more: str, stdin: str = "") -> str:
+        done = self.run(line, *more, stdin=stdin)
+        assert done.code != 0, done.out
+        return done.err
 
 
 @contextmanager

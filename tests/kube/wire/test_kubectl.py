@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from tests import oracles
-from tests.kube.wire.clients import Cluster, needs_kubectl, serving
+from tests.kube.wire.clients import Kubectl, needs_kubectl, serving
 
 pytestmark = [pytest.mark.oracle, needs_kubectl]
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, labels: {app: demo}}\ndata: {%s}\n"
@@ -24,24 +23,6 @@ spec:
     workingDir: %s
     command: [sh, -c, 'echo one; until [ -e go ]; do sleep 0.02; done; echo two']
 """
-
-
-class Kubectl:
-    """`kubectl(words)` gives what was printed."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.program = oracles.kubectl()
-
-    def __call__(self, line: str, *more: str, stdin: str = "", **environ: str) -> str:
-        done = self.cluster.run(self.program, *line.split(), *more, stdin=stdin, **environ)
-        assert done.code == 0, done.err
-        return done.out
-
-    def refused(self, line: str, *more: str, stdin: str = "") -> str:
-        done = self.cluster.run(self.program, *line.split(), *more, stdin=stdin)
-        assert done.code != 0, done.out
-        return done.err
 
 
 @pytest.fixture(scope="module")

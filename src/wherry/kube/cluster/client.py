@@ -169,6 +169,7 @@ class ClusterKube:
         tail: int | None = None,
         timestamps: bool = False,
         since_s: float | None = None,
+        previous: bool = False,
     ) -> AsyncGenerator[bytes, None]:
         """See `Kube.logs`.  A server counts `since_s` in whole seconds, one at least.
 
@@ -177,7 +178,7 @@ class ClusterKube:
         query = _query(container=container)
         query |= {"tailLines": tail} if tail is not None else {}
         query |= {"sinceSeconds": max(1, math.ceil(since_s))} if since_s is not None else {}
-        for flag, wanted in (("follow", follow), ("timestamps", timestamps)):
+        for flag, wanted in (("follow", follow), ("timestamps", timestamps), ("previous", previous)):
             query |= {flag: "true"} if wanted else {}
         request = Request("GET", _object_path(PODS, name, namespace, "log"), query)
         async with self._connection.stream(request, silence_s=None if follow else 60.0) as chunks, aclosing(chunks):

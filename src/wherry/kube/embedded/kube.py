@@ -7,7 +7,8 @@ Made by the server (and by tests), handed to everyone as a `Kube`.  Invariant: e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from wherry.kube.embedded import writes
@@ -27,10 +28,18 @@ from wherry.kube.embedded.namespaces import (
 from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.pods import POD, scheduled
 from wherry.kube.embedded.registry import REGISTRY
+from wherry.kube.embedded.stream_source import (
+    HalfOpen,
+    StreamSource,
+    check_scheduled,
+    chosen_container,
+    running_container,
+)
 from wherry.kube.embedded.transaction import Shared, Transaction, has_any, read_after, read_body, read_version
 from wherry.kube.errors import bad_request, error, gone, not_found
 from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
 from wherry.kube.resources import PODS, Resource
+from wherry.kube.streams import Session
 from wherry.kube.times import seconds_of
 from wherry.seams import Clock, Ids
 from wherry.storage.database import Database, Tx
@@ -57,6 +66,7 @@ class EmbeddedKube:
         registry: Registry = REGISTRY,
     ) -> None:
         self.log_source: LogSource | None = None
+        self.stream_source: StreamSource | None = None
         self.settle: Callable[[str, str], Awaitable[None]] | None = None
         self._db = db
         self._clock = clock
@@ -280,21 +290,68 @@ class EmbeddedKube:
         tail: int | None = None,
         timestamps: bool = False,
         since_s: float | None = None,
+        previous: bool = False,
     ) -> AsyncGenerator[bytes, None]:
         """See `Kube.logs`."""
         pod = await self.get(POD.resource, name, namespace)
-        chosen = _container(pod, container)
+        chosen = chosen_container(pod, container)
         if not scheduled(pod):
             return
-        _refuse_waiting(pod, chosen)
+        restart = _previous(pod, chosen) if previous else None
+        if restart is None:
+            _refuse_waiting(pod, chosen)
         if self.log_source is None:
             raise error("NotFound", f"no node has the logs of pod {name}")
-        chunks = self.log_source.read(pod, chosen, follow=follow, tail=tail, timestamps=timestamps, since_s=since_s)
+        chunks = self.log_source.read(
+            pod, chosen, follow=follow, tail=tail, timestamps=timestamps, since_s=since_s, restart=restart
+        )
         try:
             async for chunk in chunks:
                 yield chunk
         finally:
             await chunks.aclose()
+
+    @asynccontextmanager
+    async def exec(
+        self,
+        name: str,
+        namespace: str,
+        command: Sequence[str],
+        *,
+        container: str = "",
+        stdin: bool = False,
+        tty: bool = False,
+    ) -> AsyncGenerator[Session]:
+        """See `Kube.exec`."""
+        if not command:
+            raise bad_request("you must specify at least one command for the container")
+        pod = await self.get(POD.resource, name, namespace)
+        chosen = running_container(pod, container)
+        async with self._streams(name).exec(pod, chosen, command, stdin=stdin, tty=tty) as session:
+            yield session
+
+    @asynccontextmanager
+    async def attach(
+        self, name: str, namespace: str, *, container: str = "", stdin: bool = False, tty: bool = False
+    ) -> AsyncGenerator[Session]:
+        """See `Kube.attach`."""
+        pod = await self.get(POD.resource, name, namespace)
+        chosen = running_container(pod, container)
+        async with self._streams(name).attach(pod, chosen, stdin=stdin, tty=tty) as session:
+            yield session
+
+    @asynccontextmanager
+    async def port_forward(self, name: str, namespace: str, port: int) -> AsyncGenerator[HalfOpen]:
+        """See `Kube.port_forward`; raises Unavailable at once when nobody listens."""
+        pod = await self.get(POD.resource, name, namespace)
+        check_scheduled(pod)
+        async with self._streams(name).dial(pod, port) as tunnel:
+            yield tunnel
+
+    def _streams(self, name: str) -> StreamSource:
+        if self.stream_source is None:
+            raise error("NotFound", f"no node reaches into pod {name}")
+        return self.stream_source
 
     async def _start(self) -> None:
         """Before the first request: reads where the versions stand, makes the namespaces that always exist."""
@@ -431,21 +488,6 @@ def _seen(change: Change, selection: Selection) -> WatchEvent | None:
     return WatchEvent("DELETED", change.object) if before else None
 
 
-def _container(pod: Object, name: str) -> str:
-    """The container whose logs are meant; raises BadRequest when that is unclear."""
-    spec, pod_name = pod["spec"], pod["metadata"]["name"]
-    names = [item["name"] for item in objects(spec, "containers")]
-    if not name:
-        if len(names) > 1:
-            raise bad_request(
-                f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(names)}]"
-            )
-        return names[0]
-    if name not in (*names, *(item["name"] for item in objects(spec, "initContainers"))):
-        raise bad_request(f"container {name} is not valid for pod {pod_name}")
-    return name
-
-
 def _refuse_waiting(pod: Object, name: str) -> None:
     """Raises BadRequest while the container has never run on its node."""
     status: Object = pod.get("status") or {}
@@ -454,3 +496,13 @@ def _refuse_waiting(pod: Object, name: str) -> None:
             if item.get("name") == name and (item.get("restartCount") or "waiting" not in (item.get("state") or {})):
                 return
     raise bad_request(f'container "{name}" in pod "{pod["metadata"]["name"]}" is waiting to start: ContainerCreating')
+
+
+def _previous(pod: Object, name: str) -> int:
+    """The number of the attempt that ended last before the present one.  Raises BadRequest when there is none."""
+    status: Object = pod.get("status") or {}
+    for key in ("containerStatuses", "initContainerStatuses"):
+        for item in objects(status, key):
+            if item.get("name") == name and item.get("restartCount"):
+                return item["restartCount"] - 1
+    raise bad_request(f'previous terminated container "{name}" in pod "{pod["metadata"]["name"]}" not found')

@@ -24,9 +24,11 @@ class LogSource(Protocol):
         tail: int | None = None,
         timestamps: bool = False,
         since_s: float | None = None,
+        restart: int | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Chunks of the container's log, oldest first; with `follow` until the container has ended.
 
-        `pod` is the pod as it is now; the container exists in it and has been started.
+        `pod` is the pod as it is now; the container exists in it and has been started.  `restart` is the number of the
+        attempt, the last one unless it is given.
         """
         ...

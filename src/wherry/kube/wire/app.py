@@ -10,16 +10,20 @@ import asyncio
 import platform
 import traceback
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.registry import MAJOR, MINOR, VERSION
-from wherry.kube.errors import KubeError, error
+from wherry.kube.errors import KubeError, bad_request, error
 from wherry.kube.wire import discovery, openapi, reviews, verbs
 from wherry.kube.wire.exchange import JSON, ClientGone, Exchange, Receive, Scope, Send
-from wherry.kube.wire.paths import parse
+from wherry.kube.wire.paths import Target, parse
+from wherry.kube.wire.sockets import Socket
 from wherry.seams import Clock
 
+STREAMING = "wherry.kube.wire.streaming"  # the lazy entry: most servers are never asked for streams
+STREAMS = ("exec", "attach", "portforward")  # subresources of pods
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Verb = Callable[[verbs.Request], Awaitable[None]]
 
@@ -35,6 +39,20 @@ _PART: dict[str, Verb] = {"GET": verbs.get, "PUT": verbs.replace, "PATCH": verbs
 _POD_LOG: dict[str, Verb] = {"GET": verbs.logs}
 
 
+async def _need_socket(request: verbs.Request) -> None:
+    """Streams that are asked for without a WebSocket: an error of the request itself comes first."""
+    await import_module(STREAMING).check(request.exchange.query, request.server.kube, request.target)
+    upgrade = request.exchange.header("upgrade") or "nothing"
+    raise bad_request(
+        f"{request.target.subresource} needs an upgrade to a WebSocket, and {upgrade} was asked for: kubectl 1.31 and"
+        " later do it by themselves (unless KUBECTL_REMOTE_COMMAND_WEBSOCKETS or KUBECTL_PORT_FORWARD_WEBSOCKETS is"
+        f" false); others use wherry {'port-forward' if request.target.subresource == 'portforward' else 'exec'}"
+    )
+
+
+_STREAM: dict[str, Verb] = {"GET": _need_socket, "POST": _need_socket}
+
+
 def make_app(kube: EmbeddedKube, *, clock: Clock, stopping: asyncio.Event) -> Application:
     """The app over the objects of `kube`; it has no lifespan: who makes the kube runs it.
 
@@ -43,8 +61,9 @@ def make_app(kube: EmbeddedKube, *, clock: Clock, stopping: asyncio.Event) -> Ap
     server = verbs.Server(kube, clock)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise ValueError(f"the Kubernetes API has no {scope['type']}")
+        if scope["type"] == "websocket":
+            await _serve_socket(server, Socket(scope, receive, send))
+            return
         exchange = Exchange(scope, receive, send, stopping)
         try:
             await _answer(server, exchange)
@@ -54,7 +73,7 @@ def make_app(kube: EmbeddedKube, *, clock: Clock, stopping: asyncio.Event) -> Ap
             await _refuse(exchange, problem)
         except Exception as problem:  # noqa: BLE001 - the boundary: a fault of ours is told, and never ends the server
             traceback.print_exception(problem)
-            await _refuse(exchange, error("InternalError", f"a fault of wherry's own: {type(problem).__name__}"))
+            await _refuse(exchange, _fault(problem))
 
     return app
 
@@ -63,6 +82,34 @@ async def _refuse(exchange: Exchange, problem: KubeError) -> None:
     if exchange.answered:
         raise problem  # in the middle of a stream: the connection breaks off
     await exchange.answer(problem.status, problem.code)
+
+
+async def _serve_socket(server: verbs.Server, socket: Socket) -> None:
+    target = parse(socket.path)
+    try:
+        try:
+            if target is None or not _is_stream(target):
+                raise bad_request("only exec, attach and port-forward of pods are served over a WebSocket")
+            await import_module(STREAMING).serve(socket, server.kube, target)
+        except KubeError as problem:
+            if socket.opened:
+                raise
+            await socket.refuse(problem)
+    except ClientGone:
+        pass
+    except Exception as problem:  # noqa: BLE001 - as above
+        traceback.print_exception(problem)
+        if not socket.opened:
+            await socket.refuse(_fault(problem))
+
+
+def _is_stream(target: Target) -> bool:
+    of_pods = (target.group, target.version, target.plural) == ("", "v1", "pods")
+    return of_pods and bool(target.namespace) and target.subresource in STREAMS
+
+
+def _fault(problem: Exception) -> KubeError:
+    return error("InternalError", f"a fault of wherry's own: {type(problem).__name__}")
 
 
 async def _answer(server: verbs.Server, exchange: Exchange) -> None:
@@ -95,8 +142,11 @@ def _verbs_of(request: verbs.Request) -> dict[str, Verb]:
         return _OBJECT
     if (target.subresource == "status" and kind.has_status) or (target.subresource == "scale" and kind.scale):
         return _PART
-    if target.subresource == "log" and kind.table == "pods":
-        return _POD_LOG
+    if kind.table == "pods":
+        if target.subresource == "log":
+            return _POD_LOG
+        if target.subresource in STREAMS:
+            return _STREAM
     if target.subresource == "token" and kind.table == "serviceaccounts":
         raise error("Forbidden", reviews.NO_TOKENS)
     raise _nothing_here()

@@ -15,6 +15,14 @@ from wherry.kube.resources import PODS, SCALES, Resource
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _PART_VERBS = ["get", "patch", "update"]
+_STREAM_VERBS = ["create", "get"]
+# What pods have beside their status: name -> what is sent or shown there, and verbs.
+_POD_PARTS: dict[str, tuple[Resource, list[str]]] = {
+    "attach": (Resource("", "v1", "PodAttachOptions", "pods", True), _STREAM_VERBS),
+    "exec": (Resource("", "v1", "PodExecOptions", "pods", True), _STREAM_VERBS),
+    "log": (PODS, ["get"]),
+    "portforward": (Resource("", "v1", "PodPortForwardOptions", "pods", True), _STREAM_VERBS),
+}
 AGGREGATED = "apidiscovery.k8s.io"
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})(?:(alpha|beta)([1-9][0-9]{0,8}))?")
 
@@ -112,7 +120,7 @@ def _subresources(kind: Kind) -> dict[str, tuple[Resource, list[str]]]:
     """Name -> what is shown there, and verbs."""
     found: dict[str, tuple[Resource, list[str]]] = {}
     if kind.resource == PODS:
-        found["log"] = (PODS, ["get"])
+        found |= _POD_PARTS
     if kind.scale is not None:
         found["scale"] = (SCALES, _PART_VERBS)
     if kind.has_status:

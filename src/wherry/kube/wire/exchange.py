@@ -31,6 +31,16 @@ _FALSE = frozenset(["0", "f", "F", "FALSE", "false", "False"])
 _encode = msgspec.json.Encoder().encode
 
 
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """A boolean of a query, as Go reads them; false when it is not there.  Raises BadRequest."""
+    text = query.get(name)
+    if text is None or text in _FALSE:
+        return False
+    if text in _TRUE:
+        return True
+    raise bad_request(f"{name}: {text!r} is not a boolean")
+
+
 class ClientGone(Exception):
     """The client has closed the connection: nobody is left to answer."""
 
@@ -55,12 +65,7 @@ class Exchange:
 
     def flag(self, name: str) -> bool:
         """A boolean of the query, as Go reads them; raises BadRequest."""
-        text = self.query.get(name)
-        if text is None or text in _FALSE:
-            return False
-        if text in _TRUE:
-            return True
-        raise bad_request(f"{name}: {text!r} is not a boolean")
+        return flag(self.query, name)
 
     def number(self, name: str) -> int | None:
         """A number of the query that is not negative, None when it is not there; raises BadRequest."""

@@ -30,6 +30,7 @@ from wherry.kube.embedded.node.logs import TICK_S, LogBook
 from wherry.kube.embedded.node.orphans import Orphans
 from wherry.kube.embedded.node.pods import LOST_MESSAGE, START_FAILED, Pod
 from wherry.kube.embedded.node.records import Attempt, Exit, Folder, parse_id
+from wherry.kube.embedded.node.sessions import Sessions
 from wherry.kube.embedded.node.statuses import NodeKube, Statuses
 from wherry.kube.embedded.node.trash import Trash
 from wherry.kube.embedded.node.upkeep import Upkeep
@@ -100,6 +101,7 @@ class NodeAgent:
         self._logs = LogBook(self._folder, clock)
         self._homes: dict[Interpreter, Home] = {}
         self._pods: dict[str, Pod] = {}
+        self._sessions = Sessions(self._pods, self._upkeep)
         self._done: set[str] = set()  # final, status written; their objects are still there
         self._found: set[str] = set()  # folders that were there before us: only those pods can have begun
         self._closing: set[str] = set()  # attempts to be killed, of pods that are gone
@@ -114,6 +116,7 @@ class NodeAgent:
     async def __aenter__(self) -> Self:
         os.makedirs(self._folder, exist_ok=True)
         self._kube.log_source = self
+        self._kube.stream_source = self._sessions
         self._kube.settle = self._statuses.settle
         living = {message.id: message for message in await self._zygotes.adopt()}
         # before the list: a pod in it may begin preparing
@@ -147,7 +150,7 @@ class NodeAgent:
         self._orphans.close()
         self._zygotes.close()
         self._limits.close()
-        self._kube.log_source = self._kube.settle = None
+        self._kube.log_source = self._kube.stream_source = self._kube.settle = None
         await self._group.__aexit__(None, None, None)
 
     @property
@@ -586,7 +589,10 @@ class NodeAgent:
         tail: int | None = None,
         timestamps: bool = False,
         since_s: float | None = None,
+        restart: int | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """See `LogSource.read`."""
         uid = pod["metadata"]["uid"]
-        return self._logs.read(uid, container, follow=follow, tail=tail, timestamps=timestamps, since_s=since_s)
+        return self._logs.read(
+            uid, container, follow=follow, tail=tail, timestamps=timestamps, since_s=since_s, restart=restart
+        )

@@ -97,10 +97,12 @@ class LogBook:
         tail: int | None,
         timestamps: bool,
         since_s: float | None,
+        restart: int | None = None,
     ) -> AsyncGenerator[bytes, None]:
-        """The log of the container's last attempt; see `LogSource.read`."""
-        restart = Folder(self._pods, uid).last_restart(container)
-        attempt = Attempt(uid, container, max(restart, 0))
+        """The log of an attempt of the container; see `LogSource.read`."""
+        if restart is None:
+            restart = max(Folder(self._pods, uid).last_restart(container), 0)
+        attempt = Attempt(uid, container, restart)
         path = self._path(attempt, ".log")
         try:
             file = open(path, "rb")  # noqa: SIM115, ASYNC230  a local file, closed below

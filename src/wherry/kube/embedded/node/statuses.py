@@ -14,6 +14,7 @@ from wherry.kube.embedded.log_source import LogSource
 from wherry.kube.embedded.node import lifecycle
 from wherry.kube.embedded.node.lifecycle import NODE
 from wherry.kube.embedded.node.pods import Pod
+from wherry.kube.embedded.stream_source import StreamSource
 from wherry.kube.errors import Conflict, KubeError, NotFound
 from wherry.kube.protocol import Kube, Object
 from wherry.kube.resources import PODS
@@ -26,6 +27,7 @@ class NodeKube(Kube, Protocol):
     """What the agent needs of its API server beyond `Kube`."""
 
     log_source: LogSource | None
+    stream_source: StreamSource | None
     settle: Callable[[str, str], Awaitable[None]] | None
 
     async def bind(

@@ -43,7 +43,7 @@ class Upkeep:
         self._zygotes = zygotes
         self._orphans = orphans
         self._events = events
-        self._home_of = home_of
+        self.home_of = home_of
         self._prepare = prepare
         self._on_change = on_change
         self._health = Health(self)
@@ -56,6 +56,7 @@ class Upkeep:
     def ended(self, id_: str) -> None:
         """The attempt is over."""
         self._health.ended(id_)
+        self.execs.beside_ended(id_)
 
     def stop(self, pod: Pod, slot: Slot, grace_s: float) -> None:
         """Stops the container: its preStop hook first, when there is time for it."""
@@ -88,12 +89,16 @@ class Upkeep:
 
     async def execute(self, pod: Pod, slot: Slot, command: list[str], timeout_s: float) -> str:
         """See `Keeper`."""
+        interpreter = await self.interpreter(pod, slot)
+        if interpreter is None:
+            return "the container's environment is not there"
+        return await self.execs.run(pod, slot, command, timeout_s, interpreter, self.home_of(interpreter))
+
+    async def interpreter(self, pod: Pod, slot: Slot) -> Interpreter | None:
+        """What the container runs in; a pod that was taken over is prepared for that first."""
         if not pod.prepared:
             await self._prepare(pod)
-        interpreter = pod.interpreters.get(slot.name)
-        if interpreter is None or not pod.prepared:
-            return "the container's environment is not there"
-        return await self.execs.run(pod, slot, command, timeout_s, interpreter, self._home_of(interpreter))
+        return pod.interpreters.get(slot.name) if pod.prepared else None
 
     def changed(self, pod: Pod) -> None:
         """See `Keeper`."""

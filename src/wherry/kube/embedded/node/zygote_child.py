@@ -73,17 +73,23 @@ def prepare(task: dict[str, Any]) -> None:
         os.close(log)
     if _LINUX:
         _write("/proc/self/comm", task["tag"].encode())
-    for group in task.get("cgroups") or ():
+    for group in task.get("cgroups") or task.get("joins") or ():
         _write(group + "/cgroup.procs", b"0")
-    if task.get("mounts"):  # volumes are rare: their code is read only when a task has some
-        mounts = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mounts.py")
-        runpy.run_path(mounts)["mount"](task["mounts"], task["dir"])
+    if task.get("streams"):
+        _rare("stdio")["connect"](task["streams"])
+    if task.get("mounts"):
+        _rare("mounts")["mount"](task["mounts"], task["dir"])
     os.chdir(task.get("cwd") or scratch)
     environ = os.environ
     for name, value in task["env"].items():
         environ[name] = value
     if "TZ" in task["env"]:
         time.tzset()
+
+
+def _rare(name: str) -> dict[str, Any]:
+    """The names of a module beside this one whose code is read only when a task needs it."""
+    return runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py"))
 
 
 def perform(task: dict[str, Any], run: Callable[..., int]) -> int:
