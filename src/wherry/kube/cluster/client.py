@@ -8,8 +8,9 @@ from the server's discovery.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,9 @@ from wherry.kube.cluster.watching import follow
 from wherry.kube.errors import bad_request
 from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
 from wherry.kube.resources import PODS, Resource
+from wherry.kube.streams import Session, Tunnel
+
+SESSIONS = "wherry.kube.cluster.sessions"  # the lazy entry: WebSockets are rare
 
 _PATCH_TYPES: dict[PatchType, str] = {
     "merge": "application/merge-patch+json",
@@ -184,6 +188,47 @@ class ClusterKube:
         async with self._connection.stream(request, silence_s=None if follow else 60.0) as chunks, aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
+
+    @asynccontextmanager
+    async def exec(
+        self,
+        name: str,
+        namespace: str,
+        command: Sequence[str],
+        *,
+        container: str = "",
+        stdin: bool = False,
+        tty: bool = False,
+    ) -> AsyncGenerator[Session]:
+        """See `Kube.exec`."""
+        if not command:
+            raise bad_request("you must specify at least one command for the container")
+        query = _streams(container, stdin, tty) | {"command": list(command)}
+        request = Request("GET", _object_path(PODS, name, namespace, "exec"), query)
+        async with import_module(SESSIONS).session(self._connection, request) as session:
+            yield session
+
+    @asynccontextmanager
+    async def attach(
+        self, name: str, namespace: str, *, container: str = "", stdin: bool = False, tty: bool = False
+    ) -> AsyncGenerator[Session]:
+        """See `Kube.attach`."""
+        query = _streams(container, stdin, tty)
+        request = Request("GET", _object_path(PODS, name, namespace, "attach"), query)
+        async with import_module(SESSIONS).session(self._connection, request) as session:
+            yield session
+
+    @asynccontextmanager
+    async def port_forward(self, name: str, namespace: str, port: int) -> AsyncGenerator[Tunnel]:
+        """See `Kube.port_forward`."""
+        request = Request("GET", _object_path(PODS, name, namespace, "portforward"), {"ports": port})
+        async with import_module(SESSIONS).tunnel(self._connection, request) as tunnel:
+            yield tunnel
+
+
+def _streams(container: str, stdin: bool, tty: bool) -> dict[str, Any]:
+    wanted = {"stdin": stdin, "stdout": True, "stderr": not tty, "tty": tty}
+    return _query(container=container) | {name: "true" for name, said in wanted.items() if said}
 
 
 def _query(**values: str | int) -> dict[str, str | int]:

@@ -8,13 +8,18 @@ this module but a response that is read.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
+import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple, cast
 
+import httpcore2
 import httpx2
 import msgspec
 from lightkube.config.client_adapter import user_auth, verify_cluster
@@ -65,9 +70,33 @@ class Request(NamedTuple):
 
     method: str
     path: str
-    query: Mapping[str, str | int]
+    query: Mapping[str, str | int | Sequence[str]]
     body: Any = None
     content_type: str = JSON
+    upgrade: Mapping[str, str] = {}
+    """Headers that ask for another protocol: what follows may not happen twice."""
+
+
+class Upgraded:
+    """A connection that speaks something else than HTTP from now on."""
+
+    def __init__(self, stream: Any, protocol: str, broken: Callable[[Exception], KubeError]) -> None:
+        self.protocol = protocol
+        self._stream, self._broken = stream, broken
+
+    async def read(self) -> bytes:
+        """The next bytes, none at the end.  Raises Unavailable."""
+        try:
+            return await self._stream.read(1 << 16)
+        except httpcore2.NetworkError as problem:
+            raise self._broken(problem) from problem
+
+    async def write(self, data: bytes) -> None:
+        """Sends bytes.  Raises Unavailable."""
+        try:
+            await self._stream.write(data)
+        except httpcore2.NetworkError as problem:
+            raise self._broken(problem) from problem
 
 
 class Connection:
@@ -126,6 +155,34 @@ class Connection:
         finally:
             await response.aclose()
 
+    @asynccontextmanager
+    async def upgrade(self, request: Request, protocols: Sequence[str]) -> AsyncGenerator[Upgraded]:
+        """A WebSocket's connection, with the first of `protocols` that the server takes.
+
+        Raises KubeError with the server's Status.
+        """
+        key = base64.b64encode(os.urandom(16)).decode()
+        asked = {
+            "connection": "Upgrade",
+            "upgrade": "websocket",
+            "sec-websocket-version": "13",
+            "sec-websocket-key": key,
+            "sec-websocket-protocol": ", ".join(protocols),
+        }
+        response = await self._send(request._replace(upgrade=asked), stream=True)
+        try:
+            told = response.headers
+            stream = response.extensions.get("network_stream")
+            if response.status_code != 101 or stream is None or told.get("sec-websocket-accept") != _accepted(key):
+                raise error("InternalError", f"{self._access.server} does not open a WebSocket at {request.path}")
+            try:
+                broken = partial(self._unreachable, request)
+                yield Upgraded(stream, told.get("sec-websocket-protocol", ""), broken)
+            finally:
+                await stream.aclose()
+        finally:
+            await response.aclose()
+
     async def _chunks(self, request: Request, response: httpx2.Response) -> AsyncGenerator[bytes, None]:
         try:
             async for chunk in response.aiter_bytes():
@@ -160,7 +217,7 @@ class Connection:
             request.path,
             params=dict(request.query),
             content=None if request.body is None else _encode(request.body),
-            headers=None if request.body is None else {"content-type": request.content_type},
+            headers=request.upgrade if request.body is None else {"content-type": request.content_type},
             timeout=httpx2.Timeout(60.0, connect=10.0, pool=None, read=read_s),
             extensions={"sni_hostname": self._access.server_name} if self._access.server_name else None,
         )
@@ -179,6 +236,12 @@ class Connection:
         return error("ServiceUnavailable", f"{self._access.server} does not answer {request.method}: {why}")
 
 
+def _accepted(key: str) -> str:
+    """What a server answers to a WebSocket's key (RFC 6455, 4.2.2)."""
+    digest = hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode()
+
+
 def _transport(access: Access, trust: ssl.SSLContext) -> httpx2.AsyncHTTPTransport:
     return httpx2.AsyncHTTPTransport(
         verify=trust,
@@ -194,7 +257,9 @@ def _unharmed(request: Request, problem: httpx2.TransportError) -> bool:
     """Whether the request may be sent again: it only reads, or it cannot have arrived."""
     if "CERTIFICATE_VERIFY_FAILED" in str(problem) or isinstance(problem, httpx2.UnsupportedProtocol):
         return False
-    return request.method == "GET" or isinstance(problem, (httpx2.ConnectError, httpx2.ConnectTimeout))
+    return (request.method == "GET" and not request.upgrade) or isinstance(
+        problem, (httpx2.ConnectError, httpx2.ConnectTimeout)
+    )
 
 
 def _wait_s(request: Request, response: httpx2.Response, backoff_s: float) -> float | None:
