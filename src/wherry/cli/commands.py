@@ -45,6 +45,8 @@ TABLE: dict[str, Command] = {
     "describe": Command("wherry.cli.objects:describe", "Show Kubernetes objects whole, with their events."),
     "wait": Command("wherry.cli.objects:wait", "Wait until Kubernetes objects are as they are wanted."),
     "delete": Command("wherry.cli.objects:delete", "Delete Kubernetes objects."),
+    "exec": Command("wherry.cli.reach:exec_", "Run a command in a pod."),
+    "port-forward": Command("wherry.cli.reach:port_forward", "Have local ports lead to ports of pods."),
     "up": Command("wherry.cli.up:up", "Serve the home in the foreground, on the network too."),
     "kubeconfig": Command("wherry.cli.kubeconfig:kubeconfig", "Make kubectl and other clients know the server."),
     "status": Command("wherry.cli.server:status", "Show the home's server."),

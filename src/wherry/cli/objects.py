@@ -24,19 +24,22 @@ from wherry.errors import UsageError
 YAML = "wherry.ir.yaml"  # the lazy entry: PyYAML is loaded where there is YAML to read or write
 _PATH = re.compile(r"\'?\{\.([A-Za-z0-9_.-]+)\}\'?=(.*)")
 _AGE = re.compile(r"([0-9]{1,9})([smh]?)")
-_namespaced = click.option("-n", "--namespace", default="default", show_default=True, help="The namespace.")
+TARGETS = "wherry.client.targets"  # the lazy entry: what reaches clusters takes a while to load
+_on = click.option("--on", metavar="TARGET", help="A target of wherry.toml instead of this home.")
+_of_namespace = click.option("-n", "--namespace", help="The namespace [default: the target's].")
 _files = click.option("-f", "--filename", "files", multiple=True, help="A YAML or JSON file; - is standard input.")
 
 
 @click.command()
 @_files
-@_namespaced
+@_of_namespace
+@_on
 @click.pass_context
-def apply(context: click.Context, files: tuple[str, ...], namespace: str) -> None:
+def apply(context: click.Context, files: tuple[str, ...], namespace: str | None, on: str | None) -> None:
     """Make objects (secrets, config maps, claims, pods) as files say, or bring them to that."""
     if not files:
         raise UsageError("which objects?", hint="wherry apply -f FILE")
-    objects = Objects(client_of(context))
+    objects, namespace = _objects(context, on, namespace)
     for obj in [each for file in files for each in _read(file)]:
         where = _namespace(obj, namespace)
         done = objects.apply(obj, where)
@@ -46,7 +49,8 @@ def apply(context: click.Context, files: tuple[str, ...], namespace: str) -> Non
 @click.command("get")
 @click.argument("kind", metavar="KIND[/NAME]")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@_namespaced
+@_of_namespace
+@_on
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Of all namespaces.")
 @click.option("-l", "--selector", default="", help="Only those with these labels.")
 @click.option("-o", "--output", type=click.Choice(["wide", "yaml", "json", "name"]), help="Instead of a table.")
@@ -55,13 +59,14 @@ def get_(
     context: click.Context,
     kind: str,
     names: tuple[str, ...],
-    namespace: str,
+    namespace: str | None,
+    on: str | None,
     everywhere: bool,
     selector: str,
     output: str | None,
 ) -> None:
     """Show objects of a kind: secrets, configmaps, persistentvolumeclaims, pods, events, ..."""
-    objects = Objects(client_of(context))
+    objects, namespace = _objects(context, on, namespace)
     chosen, names = _meant(objects, kind, names)
     if names and (everywhere or selector):
         raise UsageError("give names, or --all-namespaces and --selector, not both")
@@ -86,11 +91,12 @@ def get_(
 @click.command()
 @click.argument("kind", metavar="KIND[/NAME]")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@_namespaced
+@_of_namespace
+@_on
 @click.pass_context
-def describe(context: click.Context, kind: str, names: tuple[str, ...], namespace: str) -> None:
+def describe(context: click.Context, kind: str, names: tuple[str, ...], namespace: str | None, on: str | None) -> None:
     """Show objects whole, secrets without their values, and what has happened to them."""
-    objects = Objects(client_of(context))
+    objects, namespace = _objects(context, on, namespace)
     chosen, names = _meant(objects, kind, names)
     if not names:
         raise UsageError(f"which {chosen.plural}?", hint=f"wherry get {chosen.plural} lists them")
@@ -110,13 +116,19 @@ def describe(context: click.Context, kind: str, names: tuple[str, ...], namespac
 @click.argument("kind", metavar="[KIND[/NAME]]", required=False)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @_files
-@_namespaced
+@_of_namespace
+@_on
 @click.pass_context
 def delete(
-    context: click.Context, kind: str | None, names: tuple[str, ...], files: tuple[str, ...], namespace: str
+    context: click.Context,
+    kind: str | None,
+    names: tuple[str, ...],
+    files: tuple[str, ...],
+    namespace: str | None,
+    on: str | None,
 ) -> int:
     """Delete objects by kind and name, or those of files."""
-    objects = Objects(client_of(context))
+    objects, namespace = _objects(context, on, namespace)
     doomed: list[tuple[Kind, str, str]] = []
     for obj in [each for file in files for each in _read(file)]:
         doomed.append((objects.kind_of(obj), _namespace(obj, namespace), obj["metadata"]["name"]))
@@ -140,15 +152,24 @@ def delete(
 @click.command()
 @click.argument("kind", metavar="KIND[/NAME]")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@_namespaced
+@_of_namespace
+@_on
 @click.option(
     "--for", "wanted", required=True, help="delete, create, condition=NAME[=STATUS], or jsonpath={.path}=VALUE."
 )
 @click.option("--timeout", default="30s", show_default=True, help="How long: 30s, 5m, 2h.")
 @click.pass_context
-def wait(context: click.Context, kind: str, names: tuple[str, ...], namespace: str, wanted: str, timeout: str) -> int:
+def wait(
+    context: click.Context,
+    kind: str,
+    names: tuple[str, ...],
+    namespace: str | None,
+    on: str | None,
+    wanted: str,
+    timeout: str,
+) -> int:
     """Wait until objects are as they are wanted.  Exit code 1 when the time is over."""
-    objects = Objects(client_of(context))
+    objects, namespace = _objects(context, on, namespace)
     chosen, names = _meant(objects, kind, names)
     if not names:
         raise UsageError(f"which {chosen.plural}?", hint=f"wherry get {chosen.plural} lists them")
@@ -159,6 +180,15 @@ def wait(context: click.Context, kind: str, names: tuple[str, ...], namespace: s
             return 1
         click.echo(f"{chosen.shown}/{name} {'deleted' if wanted == 'delete' else 'condition met'}")
     return 0
+
+
+def _objects(context: click.Context, on: str | None, namespace: str | None) -> tuple[Objects, str]:
+    """The objects of a target while the command runs, and the namespace that is meant."""
+    if on is None:
+        return Objects(client_of(context)), namespace or "default"
+    targets = import_module(TARGETS)
+    found = targets.reach(lambda: client_of(context), on)
+    return Objects(context.with_resource(targets.elsewhere(found))), namespace or found.namespace
 
 
 def goal(wanted: str) -> Callable[[Object | None], bool]:

@@ -68,6 +68,11 @@ class Client:
             self._starting = launch.ensure(self.home)
             self._known = True
 
+    def ready(self) -> str:
+        """Returns when the home's server answers: the path of its socket, for those who speak to it themselves."""
+        self._ready()
+        return self.home.socket
+
     def close(self) -> None:
         """Closes the connection; the client can still be used."""
         self._channel.close()
@@ -226,13 +231,16 @@ class Client:
             raise ObjectRefused(message, reason=str(body.get("reason") or ""))
         return body
 
-    def kubernetes_stream(self, path: str) -> Reply:
-        """A watch of the server's Kubernetes API, for `lines`.  Raises `ObjectRefused`."""
+    def kubernetes_lines(self, path: str, every_s: float) -> Iterator[bytes | None]:
+        """The lines of a watch of the server's Kubernetes API, None each time none has come for so many seconds.
+
+        Raises `ObjectRefused`.
+        """
         reply = self._sent("GET", path, fresh=True)
         if reply.status >= 400:
             body: dict[str, Any] = json.loads(reply.read(ANSWER_LIMIT_S) or b"{}")
             raise ObjectRefused(str(body.get("message") or ""), reason=str(body.get("reason") or ""))
-        return reply
+        return lines(reply, every_s)
 
     # --- requests -------------------------------------------------------------------------------------------------
 

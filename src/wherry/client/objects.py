@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
-from wherry.client.api import Client, ObjectRefused, quoted
-from wherry.client.wire import lines
+from wherry.client.api import ObjectRefused, quoted
+from wherry.client.wire import NO_HEADERS
 from wherry.errors import UsageError
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -45,10 +45,24 @@ class Kind(NamedTuple):
         return f"{self.prefix}{inside}/{self.plural}" + (f"/{quoted(name)}" if name else "")
 
 
+class Api(Protocol):
+    """A Kubernetes API: `wherry.client.Client` of a home, or `wherry.client.targets.Elsewhere`."""
+
+    def kubernetes(
+        self, method: str, path: str, value: object = None, *, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Any:
+        """A request and its answer.  Raises ObjectRefused."""
+        ...
+
+    def kubernetes_lines(self, path: str, every_s: float) -> Iterator[bytes | None]:
+        """The lines of a watch, None each time none has come for so many seconds.  Raises ObjectRefused."""
+        ...
+
+
 class Objects:
     """The objects of the server that `client` reaches."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Api) -> None:
         self._client = client
         self._kinds: list[Kind] = []
 
@@ -122,10 +136,8 @@ class Objects:
         collection, query = kind.path(namespace), f"?fieldSelector=metadata.name={quoted(name)}"
         listed = self._client.kubernetes("GET", collection + query)
         yield listed["items"][0] if listed["items"] else None
-        reply = self._client.kubernetes_stream(
-            f"{collection}{query}&watch=1&resourceVersion={listed['metadata']['resourceVersion']}"
-        )
-        for line in lines(reply, min(timeout_s, 1.0)):  # None each time nothing comes
+        path = f"{collection}{query}&watch=1&resourceVersion={listed['metadata']['resourceVersion']}"
+        for line in self._client.kubernetes_lines(path, min(timeout_s, 1.0)):
             if line:
                 event = json.loads(line)
                 yield None if event["type"] == "DELETED" else event["object"]

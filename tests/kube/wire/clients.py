@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests import oracles
-from tests.cli.homes import Done, RealHome, up
+from tests.cli.homes import Done, RealHome, until, up
 
 needs_kubectl = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64", reason="the released kubectl is one for linux on amd64"
@@ -72,6 +72,10 @@ class Kubectl:
         done = self.run(line, *more, stdin=stdin, **environ)
         assert done.code == 0, done.err
         return done.out
+
+    def until(self, line: str, answer: str) -> None:
+        """Asks until that is the answer."""
+        until(lambda: self(line) == answer, f"{answer!r} of kubectl {line}")
 
     def refused(self, line: str, *more: str, stdin: str = "") -> str:
         done = self.run(line, *more, stdin=stdin)

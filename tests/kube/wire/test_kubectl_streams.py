@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -132,6 +133,73 @@ def test_ports_are_forwarded(kubectl: Kubectl, port: int) -> None:
     finally:
         forward.kill()
         forward.wait()
+
+
+def test_what_a_pod_is_started_with_is_attached_to(kubectl: Kubectl) -> None:
+    line = "run -i --rm once --image=busybox --restart=Never --command -- sh -c"
+    done = kubectl.run(line, "sort; exit 3", stdin="b\na\n")
+    assert (done.code, done.out.splitlines()[:2]) == (3, ["a", "b"]), done.err
+    assert 'pod "once" deleted' in done.out
+    assert "NotFound" in kubectl.refused("get pod once")
+
+
+def test_attaching_shows_what_is_written_from_now_on(kubectl: Kubectl) -> None:
+    folder = kubectl.cluster.folder
+    script = f"echo before; until [ -e {folder}/go ]; do echo waiting; sleep 0.02; done; echo after"
+    kubectl("run talks --image=busybox --restart=Never --command -- sh -c", script)
+    kubectl("wait pod/talks --for=condition=Ready --timeout=30s")
+    attached = kubectl.cluster.start(kubectl.program, "attach", "talks")
+    while attached.stdout.readline() != "waiting\n":
+        pass
+    (folder / "go").touch()
+    said = attached.communicate(timeout=30)[0]
+    assert said.endswith("after\n")
+    assert "before" not in said
+    (folder / "go").unlink()
+    assert "container other has no stdin" in kubectl.refused("attach -i target -c other")
+    kubectl("delete pod talks --now")
+
+
+def test_pods_are_evicted_and_bound(kubectl: Kubectl) -> None:
+    kubectl("run goes --image=busybox --command -- sleep 1000")
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "goes"}}
+    eviction["deleteOptions"] = {"gracePeriodSeconds": 0}
+    path = "create --raw /api/v1/namespaces/default/pods/goes"
+    assert '"Success"' in kubectl(f"{path}/eviction -f -", stdin=json.dumps(eviction))
+    kubectl("wait pod/goes --for=delete --timeout=30s")
+    held = json.dumps({"spec": {"schedulerName": "none"}})
+    kubectl("run goes --image=busybox --overrides", held, "--command", "--", "sleep", "1000")
+    binding = {"apiVersion": "v1", "kind": "Binding", "target": {"kind": "Node", "name": "elsewhere"}}
+    assert '"Success"' in kubectl(f"{path}/binding -f -", stdin=json.dumps(binding))
+    assert kubectl("get pod goes -o jsonpath={.spec.nodeName}") == "elsewhere"
+    kubectl("delete pod goes --force --grace-period=0")
+
+
+def test_what_there_is_not_is_said(kubectl: Kubectl) -> None:
+    assert "ephemeral containers cannot be added" in kubectl.refused("debug target --image=busybox -- true")
+    assert "Metrics API not available" in kubectl.refused("top pods")
+
+
+def test_logs_of_containers_that_start_again(kubectl: Kubectl) -> None:
+    script = "echo first; until [ -e again ]; do touch again; exit 1; done; echo second; sleep 1000"
+    folder = kubectl.cluster.folder
+    (folder / "again").unlink(missing_ok=True)
+    spec = {"containers": [{"name": "a", "image": "busybox", "command": ["sh", "-c", script]}]}
+    spec["containers"][0]["workingDir"] = str(folder)
+    spec["containers"].append({"name": "b", "image": "busybox", "command": ["sh", "-c", "echo other; sleep 1000"]})
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "again", "labels": {"app": "again"}}, "spec": spec}
+    kubectl("apply -f -", stdin=json.dumps(pod))
+    kubectl("wait pod/again --for=jsonpath={.status.containerStatuses[0].restartCount}=1 --timeout=30s")
+    kubectl("wait pod/again --for=condition=Ready --timeout=30s")
+    assert kubectl("logs again -c a --previous") == "first\n"
+    assert 'previous terminated container "b" in pod "again" not found' in kubectl.refused("logs again -c b -p")
+    kubectl.until("logs again -c a", "first\nsecond\n")
+    lines = kubectl("logs -l app=again --all-containers --prefix").splitlines()
+    assert sorted(lines) == ["[pod/again/a] first", "[pod/again/a] second", "[pod/again/b] other"]
+    assert kubectl("logs again -c a --limit-bytes=3") == "fir"
+    assert kubectl("logs again -c a --since-time=2100-01-01T00:00:00Z") == ""
+    assert kubectl("logs again -c b --insecure-skip-tls-verify-backend --timestamps").split()[1:] == ["other"]
+    kubectl("delete pod again --now")
 
 
 def test_clients_without_websockets_are_told(kubectl: Kubectl) -> None:

@@ -41,13 +41,14 @@ class Access(NamedTuple):
     """A way to a cluster.
 
     namespace: where objects go that name none.  proxy: of the requests, empty for none.  server_name: for TLS, where it
-    is not the server's own.
+    is not the server's own.  socket: the unix socket at which the server listens, if it does.
     """
 
     config: SingleConfig
     namespace: str
     proxy: str = ""
     server_name: str = ""
+    socket: str = ""
 
     @property
     def server(self) -> str:
@@ -55,10 +56,10 @@ class Access(NamedTuple):
         return self.config.cluster.server
 
 
-def of_server(url: str, *, token: str = "", namespace: str = "default") -> Access:
-    """An API server by its URL, with a token or nothing."""
+def of_server(url: str, *, token: str = "", namespace: str = "default", socket: str = "") -> Access:
+    """An API server by its URL, with a token or nothing; `socket` is the unix socket at which it listens."""
     user = User(token=token or None)
-    return Access(SingleConfig("", Context(cluster=""), Cluster(server=url), user), namespace)
+    return Access(SingleConfig("", Context(cluster=""), Cluster(server=url), user), namespace, socket=socket)
 
 
 def find(

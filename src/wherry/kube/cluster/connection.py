@@ -73,8 +73,9 @@ class Request(NamedTuple):
     query: Mapping[str, str | int | Sequence[str]]
     body: Any = None
     content_type: str = JSON
-    upgrade: Mapping[str, str] = {}
-    """Headers that ask for another protocol: what follows may not happen twice."""
+    headers: Mapping[str, str] = {}
+    once: bool = False
+    """What follows from it may not happen twice, although it is a GET."""
 
 
 class Upgraded:
@@ -169,7 +170,7 @@ class Connection:
             "sec-websocket-key": key,
             "sec-websocket-protocol": ", ".join(protocols),
         }
-        response = await self._send(request._replace(upgrade=asked), stream=True)
+        response = await self._send(request._replace(headers=asked, once=True), stream=True)
         try:
             told = response.headers
             stream = response.extensions.get("network_stream")
@@ -212,12 +213,13 @@ class Connection:
             await asyncio.sleep(wait_s)
 
     async def _try(self, request: Request, stream: bool, read_s: float | None) -> httpx2.Response:
+        about = {} if request.body is None else {"content-type": request.content_type}
         prepared = self._client.build_request(
             request.method,
             request.path,
             params=dict(request.query),
             content=None if request.body is None else _encode(request.body),
-            headers=request.upgrade if request.body is None else {"content-type": request.content_type},
+            headers={**about, **request.headers},
             timeout=httpx2.Timeout(60.0, connect=10.0, pool=None, read=read_s),
             extensions={"sni_hostname": self._access.server_name} if self._access.server_name else None,
         )
@@ -245,11 +247,12 @@ def _accepted(key: str) -> str:
 def _transport(access: Access, trust: ssl.SSLContext) -> httpx2.AsyncHTTPTransport:
     return httpx2.AsyncHTTPTransport(
         verify=trust,
+        uds=access.socket or None,
         trust_env=False,
         proxy=access.proxy or None,
         # Each watch and each followed log holds a connection for as long as it lasts.
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=60.0),
-        socket_options=_KEEPALIVE,
+        socket_options=None if access.socket else _KEEPALIVE,
     )
 
 
@@ -257,7 +260,7 @@ def _unharmed(request: Request, problem: httpx2.TransportError) -> bool:
     """Whether the request may be sent again: it only reads, or it cannot have arrived."""
     if "CERTIFICATE_VERIFY_FAILED" in str(problem) or isinstance(problem, httpx2.UnsupportedProtocol):
         return False
-    return (request.method == "GET" and not request.upgrade) or isinstance(
+    return (request.method == "GET" and not request.once) or isinstance(
         problem, (httpx2.ConnectError, httpx2.ConnectTimeout)
     )
 

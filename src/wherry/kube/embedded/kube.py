@@ -31,6 +31,7 @@ from wherry.kube.embedded.registry import REGISTRY
 from wherry.kube.embedded.stream_source import (
     HalfOpen,
     StreamSource,
+    attachable_container,
     check_scheduled,
     chosen_container,
     running_container,
@@ -336,7 +337,7 @@ class EmbeddedKube:
     ) -> AsyncGenerator[Session]:
         """See `Kube.attach`."""
         pod = await self.get(POD.resource, name, namespace)
-        chosen = running_container(pod, container)
+        chosen = attachable_container(pod, container, stdin=stdin, tty=tty)
         async with self._streams(name).attach(pod, chosen, stdin=stdin, tty=tty) as session:
             yield session
 

@@ -75,6 +75,17 @@ def running_container(pod: Object, name: str) -> str:
     return chosen
 
 
+def attachable_container(pod: Object, name: str, *, stdin: bool, tty: bool) -> str:
+    """The container that is to be attached to.  Raises BadRequest when it does not run, or has not what is wanted."""
+    chosen = running_container(pod, name)
+    for key in ("containers", "initContainers"):
+        for item in objects(pod["spec"], key):
+            for wish, field in ((stdin, "stdin"), (tty, "tty")):
+                if item["name"] == chosen and wish and not item.get(field):
+                    raise bad_request(f"container {chosen} has no {field}: its own {field} is not true")
+    return chosen
+
+
 def check_scheduled(pod: Object) -> None:
     """Raises BadRequest for a pod that is on no node, or over."""
     name = pod["metadata"]["name"]

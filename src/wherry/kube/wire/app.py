@@ -16,7 +16,7 @@ from typing import Any
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.registry import MAJOR, MINOR, VERSION
 from wherry.kube.errors import KubeError, bad_request, error
-from wherry.kube.wire import discovery, openapi, reviews, verbs
+from wherry.kube.wire import discovery, openapi, pod_parts, reviews, verbs
 from wherry.kube.wire.exchange import JSON, ClientGone, Exchange, Receive, Scope, Send
 from wherry.kube.wire.paths import Target, parse
 from wherry.kube.wire.sockets import Socket
@@ -50,6 +50,12 @@ async def _need_socket(request: verbs.Request) -> None:
     )
 
 
+_REFUSED: dict[str, Verb] = dict.fromkeys(("GET", "PUT", "PATCH"), pod_parts.refuse_ephemeral)
+_POD_PARTS: dict[str, dict[str, Verb]] = {
+    "binding": {"POST": pod_parts.bind},
+    "eviction": {"POST": pod_parts.evict},
+    "ephemeralcontainers": _REFUSED,
+}
 _STREAM: dict[str, Verb] = {"GET": _need_socket, "POST": _need_socket}
 
 
@@ -147,6 +153,8 @@ def _verbs_of(request: verbs.Request) -> dict[str, Verb]:
             return _POD_LOG
         if target.subresource in STREAMS:
             return _STREAM
+        if target.subresource in _POD_PARTS:
+            return _POD_PARTS[target.subresource]
     if target.subresource == "token" and kind.table == "serviceaccounts":
         raise error("Forbidden", reviews.NO_TOKENS)
     raise _nothing_here()

@@ -19,6 +19,8 @@ _STREAM_VERBS = ["create", "get"]
 # What pods have beside their status: name -> what is sent or shown there, and verbs.
 _POD_PARTS: dict[str, tuple[Resource, list[str]]] = {
     "attach": (Resource("", "v1", "PodAttachOptions", "pods", True), _STREAM_VERBS),
+    "binding": (Resource("", "v1", "Binding", "pods", True), ["create"]),
+    "eviction": (Resource("policy", "v1", "Eviction", "pods", True), ["create"]),
     "exec": (Resource("", "v1", "PodExecOptions", "pods", True), _STREAM_VERBS),
     "log": (PODS, ["get"]),
     "portforward": (Resource("", "v1", "PodPortForwardOptions", "pods", True), _STREAM_VERBS),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from wherry.kube.embedded import EmbeddedKube
-from wherry.kube.embedded.stream_source import check_scheduled, running_container
+from wherry.kube.embedded.stream_source import attachable_container, check_scheduled, running_container
 from wherry.kube.errors import KubeError, bad_request
 from wherry.kube.resources import PODS
 from wherry.kube.streams import CLOSE, ERROR, RESIZE, STDERR, STDIN, STDOUT, V4, V5, Session
@@ -221,5 +221,7 @@ async def check(query: dict[str, str], kube: EmbeddedKube, target: Target) -> No
     pod = await kube.get(PODS, target.name, target.namespace)
     if target.subresource == "portforward":
         check_scheduled(pod)
+    elif target.subresource == "attach":
+        attachable_container(pod, query.get("container", ""), stdin=flag(query, "stdin"), tty=flag(query, "tty"))
     else:
         running_container(pod, query.get("container", ""))

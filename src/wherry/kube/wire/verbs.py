@@ -170,7 +170,7 @@ async def get(request: Request) -> None:
 async def create(request: Request) -> None:
     """POST to a collection."""
     obj = await _sent(request)
-    obj = await request.server.kube.create(obj, dry_run=_dry_run(request.exchange.query))
+    obj = await request.server.kube.create(obj, dry_run=is_dry_run(request.exchange.query))
     await request.exchange.answer(request.view.object(obj), 201)
 
 
@@ -183,7 +183,7 @@ async def replace(request: Request) -> None:
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
         )
     metadata["name"] = target.name
-    kube, dry_run = request.server.kube, _dry_run(request.exchange.query)
+    kube, dry_run = request.server.kube, is_dry_run(request.exchange.query)
     if request.body is SCALE:
         resource, sent = request.kind.resource, obj
         obj, _ = await kube.alter(
@@ -213,7 +213,7 @@ async def patch(request: Request) -> None:
         target.namespace,
         changed,
         subresource=target.subresource,
-        dry_run=_dry_run(exchange.query),
+        dry_run=is_dry_run(exchange.query),
     )
     await exchange.answer(request.view.object(obj))
 
@@ -355,7 +355,8 @@ async def _sent(request: Request) -> Object:
     return fields.check(obj)
 
 
-def _dry_run(query: dict[str, Any]) -> bool:
+def is_dry_run(query: dict[str, Any]) -> bool:
+    """Whether nothing is to be kept.  Raises BadRequest."""
     wish = query.get("dryRun")
     if wish in (None, "", [], ["All"], "All"):
         return bool(wish)
@@ -368,7 +369,11 @@ async def _delete_options(request: Request) -> DeleteOptions:
         said = {}
     if not isinstance(said, dict):
         raise bad_request("DeleteOptions is an object")
-    options = cast("dict[str, Any]", said)
+    return delete_options(request, cast("dict[str, Any]", said))
+
+
+def delete_options(request: Request, options: dict[str, Any]) -> DeleteOptions:
+    """What the request and its options say.  Raises BadRequest."""
     query = request.exchange.query
     grace: Any = options.get("gracePeriodSeconds", request.exchange.number("gracePeriodSeconds"))
     if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
@@ -386,5 +391,5 @@ async def _delete_options(request: Request) -> DeleteOptions:
         grace,
         str(expected.get("uid") or ""),
         str(expected.get("resourceVersion") or ""),
-        _dry_run(query) or _dry_run(options),
+        is_dry_run(query) or is_dry_run(options),
     )

@@ -42,6 +42,7 @@ from wherry.kube.protocol import Object
 from wherry.kube.resources import PODS
 from wherry.seams import Clock
 
+SCHEDULER = "default-scheduler"
 ENVIRONMENT_ANNOTATION = "wherry.dev/environment"
 
 
@@ -230,6 +231,8 @@ class NodeAgent:
         node = obj["spec"].get("nodeName")
         if uid in self._done or node not in (None, "", NODE):
             return None
+        if not node and obj["spec"].get("schedulerName", SCHEDULER) != SCHEDULER:
+            return None  # until that scheduler binds it to us
         if mapping(obj.get("status")).get("phase") in ("Succeeded", "Failed"):
             self._done.add(uid)
             return None
@@ -516,6 +519,7 @@ class NodeAgent:
         attempt = pod.attempt(slot)
         self._logs.unwatch(attempt)
         self._upkeep.ended(attempt.id)
+        self._sessions.ended(attempt.id)
         pod.killed.pop(attempt.id, None)
         slot.ended(record, *outcome)
         self._changed(pod)

@@ -66,7 +66,8 @@ def request(
     """The zygote's `start` request for one attempt.  Raises ConfigError, OSError."""
     environ = environment(pod, container, sources, place)
     argv = command_line(container, environ, place)
-    if argv is None and (not _FORKS or needs_exec(environ)):
+    console = bool(container.get("stdin") or container.get("tty")) and not attempt.container.endswith(".exec")
+    if argv is None and (not _FORKS or needs_exec(environ) or console):
         argv = [interpreter.python, place.runtime]
     if "PYTHONPATH" in environ:
         environ["PYTHONPATH"] = environ["PYTHONPATH"].replace(RUNTIME, place.runtime)
@@ -87,6 +88,10 @@ def request(
         found["argv"] = argv
     if container.get("workingDir"):
         found["cwd"] = container["workingDir"]
+    if console:
+        found["console"] = {"control": folder.control(attempt), "tty": bool(container.get("tty"))}
+        if container.get("tty"):
+            environ.setdefault("TERM", "xterm")
     if groups:
         found["cgroups"] = groups
     mounts = volumes.mounts(container, volume_paths)

@@ -110,6 +110,10 @@ class Folder:
         """Where standard output and error go."""
         return f"{self.path}/{attempt.name}.log"
 
+    def control(self, attempt: Attempt) -> str:
+        """The pipe by which an attempt with a console is spoken to (`console.py`)."""
+        return f"{self.path}/{attempt.name}.control"
+
     def message_path(self, attempt: Attempt) -> str:
         """Where the attempt writes its termination message."""
         return f"{self.path}/{attempt.name}.message"

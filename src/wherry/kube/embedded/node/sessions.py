@@ -10,8 +10,8 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
+from wherry.kube.embedded.node.attached import Attached
 from wherry.kube.embedded.node.containers import ConfigError
 from wherry.kube.embedded.node.execs import Command
 from wherry.kube.embedded.node.lifecycle import Slot, State
@@ -32,6 +32,11 @@ class Sessions:
     def __init__(self, pods: Mapping[str, Pod], upkeep: Upkeep) -> None:
         self._pods = pods
         self._upkeep = upkeep
+        self._attached: set[str] = set()  # attempts with stdinOnce that have had somebody at their input
+
+    def ended(self, id_: str) -> None:
+        """The attempt is over."""
+        self._attached.discard(id_)
 
     @asynccontextmanager
     async def exec(
@@ -56,10 +61,26 @@ class Sessions:
             raise _failed(f"{problem}") from problem
 
     @asynccontextmanager
-    async def attach(self, pod: Object, container: str, *, stdin: bool, tty: bool) -> AsyncGenerator[Any]:
-        """See `StreamSource`."""
-        raise bad_request("attach is not served")
-        yield
+    async def attach(self, pod: Object, container: str, *, stdin: bool, tty: bool) -> AsyncGenerator[Attached]:
+        """See `StreamSource`.  The first one to a container with stdinOnce sees all that it has written."""
+        found, slot = self._running(pod, container)
+        attempt = found.attempt(slot)
+        once = stdin and bool(slot.spec.get("stdinOnce"))
+        first = bool(slot.spec.get("stdinOnce")) and attempt.id not in self._attached
+        if once and not first:
+            raise bad_request(f"container {container} has stdinOnce, and somebody was attached to its stdin before")
+        control = found.folder.control(attempt) if stdin or tty else ""
+        session = Attached(found.folder.log(attempt), control, lambda: found.slot_of(attempt) is slot and slot.busy)
+        try:
+            if once:
+                self._attached.add(attempt.id)
+            if not first:
+                session.skip()
+            yield session
+        finally:
+            if once:
+                await session.end_input()
+            session.close()
 
     @asynccontextmanager
     async def dial(self, pod: Object, port: int) -> AsyncGenerator[_Connected]:

@@ -27,6 +27,8 @@ def connect(streams: dict[str, Any]) -> None:
         return
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if name in streams:
-            fd = os.open(streams[name], os.O_WRONLY if number else os.O_RDONLY)
+            # Whoever writes the input may have written and closed it: to wait for a writer were to wait for ever.
+            fd = os.open(streams[name], os.O_WRONLY if number else os.O_RDONLY | os.O_NONBLOCK)
+            os.set_blocking(fd, True)
             os.dup2(fd, number)
             os.close(fd)

@@ -111,6 +111,8 @@ def become(task: dict[str, Any], run: Callable[..., int]) -> NoReturn:
     flushed.  Only the tearing down of modules is left out; it would cost more than the rest of a small task."""
     try:
         prepare(task)
+        if task.get("console"):
+            os._exit(_rare("console")["run"](task["console"], lambda: perform(task, run)))
         if task.get("argv"):
             perform(task, run)
     except OSError as problem:
