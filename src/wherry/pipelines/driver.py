@@ -48,7 +48,7 @@ from wherry.seams import Clock
 from wherry.storage import runs
 from wherry.storage.artifacts import attempt_root
 from wherry.storage.database import Database
-from wherry.storage.errors import StorageError, UriRefused
+from wherry.storage.errors import GrantRefused, StorageError, UriRefused
 
 RETIRE_AFTER_S = 0.0005
 """How long finished pods wait to be cleared away, so that it happens while their successors run."""
@@ -390,8 +390,8 @@ class Driver:
                     return _refused(flight, "PodRefused", f"The task's pod was refused: {error}")
                 await self._wait_for(flight, error)
             except (KubeError, StorageError) as error:
-                if isinstance(error, UriRefused):
-                    return _refused(flight, "UriRefused", str(error))
+                if isinstance(error, UriRefused | GrantRefused):
+                    return _refused(flight, type(error).__name__, str(error))
                 await self._wait_for(flight, error)
             except WherryError as error:
                 return _refused(flight, type(error).__name__, str(error))
@@ -532,17 +532,19 @@ class Driver:
                 self._tracker.track(flight)
                 self._tracker.seen(flight, pod)
                 if waits_for_grant(pod):
-                    self.spawn(self._complete(pod))
+                    self.spawn(self._complete(flight, pod))
             elif was_running or await self._store.exists(flight.root):
                 self._tracker.judge(flight, vanished(flight.name))
             else:
                 self._enqueue(flight)
 
-    async def _complete(self, pod: Object) -> None:
+    async def _complete(self, flight: Flight, pod: Object) -> None:
         """The last server may have died between making the pod and its grant."""
-        while True:
+        while flight.stage is Stage.ALOFT:
             try:
                 await self._launcher.delivery.complete(pod)
+            except GrantRefused as error:
+                self.landed(flight, _refused(flight, "GrantRefused", str(error)))
             except (KubeError, StorageError):
                 await asyncio.sleep(self._pause_s)
             else:

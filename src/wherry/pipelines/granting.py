@@ -42,7 +42,7 @@ def access(pod: Object, executor_input: bytes | None = None) -> Access | None:
     reads = [reference["uri"] for reference in references if reference]
     reads += _artifact_uris(given or {})
     root: str = descriptor["root"]
-    reads = sorted({uri for uri in reads if is_object_store(uri)})
+    reads = sorted({uri.rstrip("/") for uri in reads if is_object_store(uri)})
     return Access(root, reads) if reads or is_object_store(root) else None
 
 

@@ -22,6 +22,7 @@ from wherry.pipelines.pods import Inputs
 from wherry.pipelines.targets import Site
 from wherry.pipelines.templates import ObjectRef, Template
 from wherry.storage.database import Database
+from wherry.storage.errors import AccessRefused
 
 
 class ImportRefused(WherryError):
@@ -56,7 +57,7 @@ class Launcher:
         if resolved.kind == "importer":
             outputs = await self._imported(resolved)
             if resolved.executor.importer is not None and resolved.executor.importer.download_to_workspace:
-                _into_workspace(live, resolved, outputs, tell)
+                _into_workspace(live, resolved, outputs, tell, self._is_seen)
             return Succeeded(flight.path, flight.attempt, outputs)
         if resolved.container.image in PVC_OPERATIONS:
             return await self._claims.operate(flight, resolved, tell)
@@ -164,17 +165,28 @@ class Launcher:
         for artifacts in outputs["artifacts"].values():
             for artifact in artifacts:
                 uri: str = artifact["uri"]
-                if uri.startswith("/"):
-                    digest = await self._store.digest(uri)
-                    if digest is None:
-                        raise ImportRefused(f"the importer {resolved.display_name!r} finds nothing at {uri}")
-                    artifact["digest"] = digest
+                if self._is_seen(uri):
+                    artifact["digest"] = await self._version(resolved, uri)
                 elif "://" not in uri:
                     raise ImportRefused(
                         f"the importer {resolved.display_name!r} is given {uri!r},"
                         " which is neither an absolute path nor a uri"
                     )
         return outputs
+
+    def _is_seen(self, uri: str) -> bool:
+        """Whether the store can look at it: files where artifacts are files, objects where they are objects."""
+        scheme = uri.partition("://")[0] if "://" in uri else ""
+        return uri.startswith("/") or (bool(scheme) and self._store.root.startswith(f"{scheme}://"))
+
+    async def _version(self, resolved: Resolved, uri: str) -> str:
+        try:
+            found = await self._store.version(uri)
+        except AccessRefused as error:
+            raise ImportRefused(f"the importer {resolved.display_name!r} may not read {uri}: {error}") from error
+        if found is None:
+            raise ImportRefused(f"the importer {resolved.display_name!r} finds nothing at {uri}")
+        return found
 
 
 def workspace_of(live: LiveRun) -> Workspace | None:
@@ -184,7 +196,13 @@ def workspace_of(live: LiveRun) -> Workspace | None:
     return kubernetes.pipeline_config.workspace if kubernetes is not None else None
 
 
-def _into_workspace(live: LiveRun, resolved: Resolved, outputs: Outputs, tell: Callable[[Notice], None]) -> None:
+def _into_workspace(
+    live: LiveRun,
+    resolved: Resolved,
+    outputs: Outputs,
+    tell: Callable[[Notice], None],
+    is_seen: Callable[[str], bool],
+) -> None:
     """Marks what an importer puts out as lying in the workspace: the first task that reads it copies it there."""
     if workspace_of(live) is None:
         raise WorkspaceMissing(
@@ -193,7 +211,7 @@ def _into_workspace(live: LiveRun, resolved: Resolved, outputs: Outputs, tell: C
         )
     for artifacts in outputs["artifacts"].values():
         for artifact in artifacts:
-            if artifact["uri"].startswith("/"):
+            if is_seen(artifact["uri"]):
                 artifact["metadata"] = {**artifact["metadata"], workspace.IN_WORKSPACE: True}
             else:
                 tell(Notice(f"{artifact['uri']} is not downloaded to the workspace.", "NotApplicable"))

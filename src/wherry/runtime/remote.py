@@ -81,8 +81,8 @@ def _objects_root(environ: Mapping[str, str], scratch: str) -> str:
 
 
 def _place(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri[len("s3://") :].partition("/")
-    if not bucket or not key or key.endswith("/"):
+    bucket, _, key = uri[len("s3://") :].rstrip("/").partition("/")
+    if not bucket or not key:
         raise StoreError(f"{uri!r} names no object: s3://bucket/key is expected")
     check_no_escape(key)
     return bucket, key

@@ -28,13 +28,21 @@ def materialise(artifacts: Mapping[str, Any]) -> None:
         artifact["uri"]: artifact
         for holder in artifacts.values()
         for artifact in as_array(as_object(holder).get("artifacts"))
-        if store.is_remote(artifact.get("uri") or "")
+        if store.is_remote(artifact.get("uri") or "") and not _is_copied(artifact)
     }
     if remote:
         for uri in store.store_for(next(iter(remote))).fetch(remote):
             if remote[uri].get("digest"):
                 raise store.StoreError(f"The input artifact at {uri} is gone")
     download(artifacts)
+
+
+def _is_copied(artifact: Mapping[str, Any]) -> bool:
+    """Whether it is one of the workspace, and an earlier task has brought it there."""
+    if as_object(artifact.get("metadata")).get(MARK) is not True:
+        return False
+    uri = artifact["uri"]
+    return os.path.lexists(_target(store.store_for(uri).local_path(uri), WORKSPACE_MOUNT_PATH))
 
 
 def download(artifacts: Mapping[str, Any], root: str = WORKSPACE_MOUNT_PATH) -> None:
@@ -50,7 +58,7 @@ def download(artifacts: Mapping[str, Any], root: str = WORKSPACE_MOUNT_PATH) -> 
 
 def _fetch(uri: str, root: str) -> None:
     source = store.store_for(uri).local_path(uri)
-    target = f"{root}/.artifacts/{source.lstrip('/')}"
+    target = _target(source, root)
     if os.path.lexists(target):
         return
     store.make_folder(os.path.dirname(target))
@@ -60,6 +68,10 @@ def _fetch(uri: str, root: str) -> None:
             part = f"{target}.part-{os.urandom(4).hex()}"
             _copy(source, part)
             os.rename(part, target)
+
+
+def _target(source: str, root: str) -> str:
+    return f"{root}/.artifacts/{source.lstrip('/')}"
 
 
 def _copy(source: str, target: str) -> None:

@@ -33,5 +33,9 @@ class UriRefused(StorageError):
     """The uri lies outside the store, or tries to leave it."""
 
 
+class AccessRefused(StorageError):
+    """The object store does not let the server's credentials do that."""
+
+
 class GrantRefused(StorageError):
     """The object store's provider gives no short-lived credentials for a task; the hint says what it lacks."""

@@ -22,7 +22,7 @@ from wherry.runtime.digests import of_entries
 from wherry.runtime.sigv4 import Keys
 from wherry.storage.artifacts import PIECE_BYTES, StoredObject, TailSearch, child
 from wherry.storage.aws import Account, account
-from wherry.storage.errors import ArtifactExists, ArtifactMissing, StorageError, UriRefused
+from wherry.storage.errors import AccessRefused, ArtifactExists, ArtifactMissing, StorageError, UriRefused
 from wherry.storage.stores import ObjectSettings
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ class ObjectStore:
             return bytes(await found.bytes_async())
 
     async def exists(self, uri: str) -> bool:
-        if not _is_uri(uri):
+        if not _is_uri(uri.rstrip("/")):
             return False
-        place = self._place(uri)
+        place = self._place(uri.rstrip("/"))
         with _told("read", uri):
             if await _head(place.store, place.key) is not None:
                 return True
@@ -159,9 +159,9 @@ class ObjectStore:
         of_file: Callable[[tuple[str, str]], str],
     ) -> str | None:
         """The digest that `look` gives for each object, put together as for a folder if it is one."""
-        if not _is_uri(uri):
+        if not _is_uri(uri.rstrip("/")):
             return None
-        store, key = self._place(uri)
+        store, key = self._place(uri.rstrip("/"))
         with _told("read", uri):
             facts = await _head(store, key)
             if facts is not None:
@@ -359,6 +359,8 @@ def _told(verb: str, uri: str) -> Generator[None]:
         raise ArtifactMissing(f"nothing lies at {uri}") from None
     except exceptions.AlreadyExistsError:
         raise ArtifactExists(f"{uri} exists already") from None
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+        raise AccessRefused(f"{uri} cannot be {verb}: {_first_line(error)}") from error
     except (exceptions.BaseError, ValueError) as error:
         raise StorageError(f"{uri} cannot be {verb}: {_first_line(error)}") from error
 
