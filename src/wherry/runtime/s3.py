@@ -297,7 +297,7 @@ class Client:
                 if good:
                     return response, data
                 failure = self._error(bucket, key, response.status, data, again=attempt > 1)
-                if response.status == 403 and key and method in ("GET", "HEAD") and self._is_missing(bucket, key):
+                if self._is_hidden(failure, method, bucket, key):
                     failure = _missing(self._name(bucket, key))
                 if not self._passes(failure, response):
                     raise failure
@@ -374,9 +374,12 @@ class Client:
         said = ": ".join(part for part in (code, message) if part) or http.client.responses.get(status, str(status))
         return ObjectError(f"{name}: {said}", status, code)
 
-    def _is_missing(self, bucket: str, key: str) -> bool:
-        """Whether an object that we may not look at is none: S3 says that to nobody who may not list all of a bucket,
-        and a grant lets list what it lets read."""
+    def _is_hidden(self, failure: Exception, method: str, bucket: str, key: str) -> bool:
+        """Whether an object that may not be looked at is none: S3 says that to nobody who may not list all of a
+        bucket, and a grant lets list what it lets read."""
+        refused = isinstance(failure, ObjectError) and failure.status == 403 and failure.code in ("", "AccessDenied")
+        if not refused or not key or method not in ("GET", "HEAD"):
+            return False
         try:
             return next((listed.key for listed in self.listing(bucket, key)), "") != key
         except ObjectError:
