@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from wherry.kube.embedded.columns import AGE, NAME, Cell, Column, at, since, text
 from wherry.kube.embedded.cron import Malformed, parse, zone
+from wherry.kube.embedded.job_policies import default_policies
 from wherry.kube.embedded.jobs import job_spec_causes
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.metadata import annotation_causes, label_causes
@@ -21,6 +22,7 @@ from wherry.kube.embedded.workload_rules import (
     default_spec,
     mapping,
     required,
+    typed,
     unsupported,
     wide_columns,
 )
@@ -49,6 +51,7 @@ def _default_cronjob(obj: Object) -> None:
     spec = default_spec(obj, _DEFAULTS)
     job: Any = mapping(spec.get("jobTemplate")).get("spec")
     if isinstance(job, dict):
+        default_policies(cast("dict[str, Any]", job))
         default_pods(cast("dict[str, Any]", job))
 
 
@@ -57,8 +60,6 @@ def _begin_cronjob(obj: Object) -> None:
 
 
 def _validate_cronjob(obj: Object) -> list[Cause]:
-    if not isinstance(obj.get("spec"), dict):
-        return [required("spec")]
     return list(_spec(obj["spec"]))
 
 
@@ -156,6 +157,6 @@ CRONJOB = Kind(
     name_error=_name_error,
     default=_default_cronjob,
     begin=_begin_cronjob,
-    validate=_validate_cronjob,
+    validate=typed(_validate_cronjob),
 )
 KINDS = (CRONJOB,)

@@ -23,6 +23,7 @@ from wherry.kube.embedded.workload_rules import (
     own_selector,
     pod_causes,
     required,
+    typed,
     unchanged,
     unsupported,
     whole,
@@ -111,11 +112,8 @@ def _begin_job(obj: Object) -> None:
 
 
 def _validate_job(obj: Object) -> list[Cause]:
-    spec: Any = obj.get("spec")
-    if not isinstance(spec, dict):
-        return [required("spec")]
-    fields = cast("dict[str, Any]", spec)
-    return [*job_spec_causes(fields), *_own(fields, obj["metadata"])]
+    spec: dict[str, Any] = obj["spec"]
+    return [*job_spec_causes(spec), *_own(spec, obj["metadata"])]
 
 
 def _own(spec: dict[str, Any], metadata: dict[str, Any]) -> Iterator[Cause]:
@@ -228,7 +226,7 @@ JOB = Kind(
     orphans_finalizer=TRACKING,
     default=_default_job,
     begin=_begin_job,
-    validate=_validate_job,
+    validate=typed(_validate_job),
     validate_update=_update_job,
 )
 KINDS = (JOB,)

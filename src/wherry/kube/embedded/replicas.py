@@ -27,6 +27,7 @@ from wherry.kube.embedded.workload_rules import (
     share,
     share_problem,
     template_causes,
+    typed,
     unchanged,
     unsupported,
     whole,
@@ -47,8 +48,6 @@ def _default_set(obj: Object) -> None:
 
 
 def _validate_set(obj: Object) -> list[Cause]:
-    if not isinstance(obj.get("spec"), dict):
-        return [required("spec")]
     spec: dict[str, Any] = obj["spec"]
     return [
         *counts(spec, "replicas", "minReadySeconds"),
@@ -79,8 +78,6 @@ def _default_deployment(obj: Object) -> None:
 
 
 def _validate_deployment(obj: Object) -> list[Cause]:
-    if not isinstance(obj.get("spec"), dict):
-        return [required("spec")]
     spec: dict[str, Any] = obj["spec"]
     causes = [
         *counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"),
@@ -172,7 +169,7 @@ REPLICASET = Kind(
     scale=REPLICAS,
     default=_default_set,
     begin=_begin_set,
-    validate=_validate_set,
+    validate=typed(_validate_set),
     validate_update=_update_selector,
 )
 DEPLOYMENT = Kind(
@@ -193,7 +190,7 @@ DEPLOYMENT = Kind(
     scale=REPLICAS,
     default=_default_deployment,
     begin=_begin_deployment,
-    validate=_validate_deployment,
+    validate=typed(_validate_deployment),
     validate_update=_update_selector,
 )
 CONTROLLERREVISION = Kind(

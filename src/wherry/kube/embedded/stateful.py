@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from wherry.kube.embedded.claims import CLAIM
 from wherry.kube.embedded.columns import AGE, NAME, Column
-from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
+from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.scales import REPLICAS
 from wherry.kube.embedded.workload_rules import (
@@ -23,9 +23,9 @@ from wherry.kube.embedded.workload_rules import (
     mapping,
     own_selector,
     ready_of_wanted,
-    required,
     share_problem,
     template_causes,
+    typed,
     unsupported,
     wide_columns,
 )
@@ -76,8 +76,6 @@ def _begin_set(obj: Object) -> None:
 
 
 def _validate_set(obj: Object) -> list[Cause]:
-    if not isinstance(obj.get("spec"), dict):
-        return [required("spec")]
     spec: dict[str, Any] = obj["spec"]
     name: Any = spec.get("serviceName")
     causes = list(counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit"))
@@ -155,13 +153,12 @@ STATEFULSET = Kind(
     short_names=("sts",),
     categories=("all",),
     columns=(NAME, Column("Ready", ready_of_wanted), AGE, *wide_columns("spec", "template", "spec")),
-    fields={**METADATA_FIELDS, "status.successful": ("status", "replicas")},
     has_status=True,
     has_generation=True,
     scale=REPLICAS,
     default=_default_set,
     begin=_begin_set,
-    validate=_validate_set,
+    validate=typed(_validate_set),
     validate_update=_update_set,
 )
 KINDS = (STATEFULSET,)

@@ -1,17 +1,18 @@
 """What the kinds that make pods have in common: a pod's template, a selector, counts and shares of pods.
 
 Called by the rows of those kinds (`replicas`, `stateful`, `jobs`, `cronjobs`).  Source: the validation of the groups
-apps and batch.  Invariant: as in `pod_rules`: nothing here raises, whatever the object holds.
+apps and batch.  Invariant: a spec that is judged is `typed`; what else it holds raises nothing here.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any, cast
 
+from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.columns import Cell, Column, at
 from wherry.kube.embedded.metadata import annotation_causes, label_causes
 from wherry.kube.embedded.pod_rules import objects, validate_pod
@@ -20,6 +21,7 @@ from wherry.kube.errors import Cause
 from wherry.kube.names import label_value_error, qualified_name_error
 from wherry.kube.patches import same
 from wherry.kube.protocol import Object
+from wherry.kube.schemas import FieldTypeError, builtin, prune
 from wherry.kube.selectors import selector_of, selector_text
 
 _PERCENT = re.compile(r"[0-9]+%", re.ASCII)
@@ -34,6 +36,26 @@ def mapping(value: Any) -> dict[str, Any]:
 def whole(value: Any) -> bool:
     """Whether it is an integer."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def typed(rules: Callable[[dict[str, Any]], Iterable[Cause]]) -> Callable[[Object], list[Cause]]:
+    """What is wrong with an object whose spec these rules judge; they see none that its published schema does not fit.
+
+    Clients' objects have passed that already; those of this process have not.
+    """
+
+    def validate(obj: Object) -> list[Cause]:
+        if not isinstance(obj.get("spec"), dict):
+            return [required("spec")]
+        schema = builtin(obj["apiVersion"], obj["kind"])
+        try:
+            if schema is not None:
+                prune(schema, own({"spec": obj["spec"]}))
+        except FieldTypeError as problem:
+            return [Cause("spec", f"Invalid value: {problem}")]
+        return list(rules(obj))
+
+    return validate
 
 
 def required(field: str, why: str = "") -> Cause:
