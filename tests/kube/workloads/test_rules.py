@@ -85,14 +85,14 @@ def look(obj):
                 column.cell(again, NOW.timestamp())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(spoiled(*GOOD))
 def test_any_workload_is_refused_with_a_status_or_works(obj):
     with store() as transaction, contextlib.suppress(KubeError):
         look(create(transaction, REGISTRY.of_object(obj), obj, SequentialIds()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(spoiled(*GOOD))
 def test_any_change_is_refused_with_a_status_or_works(change):
     good = next((obj for obj in GOOD if obj["kind"] == change.get("kind")), GOOD[0])

@@ -10,9 +10,10 @@ from wherry.testing.kube_contract.lists import ListsContract
 from wherry.testing.kube_contract.objects import ObjectsContract
 from wherry.testing.kube_contract.setting import Capabilities, OpenKube
 from wherry.testing.kube_contract.watches import WatchesContract
+from wherry.testing.kube_contract.workloads import WorkloadsContract
 
 __all__ = ["Capabilities", "KubeContract", "OpenKube"]
 
 
-class KubeContract(ObjectsContract, ListsContract, WatchesContract, EndingsContract):
+class KubeContract(ObjectsContract, ListsContract, WatchesContract, EndingsContract, WorkloadsContract):
     """Derive, set `capabilities` where the server lacks something, and provide the fixture `open_kube`."""
