@@ -5,7 +5,7 @@ asked for; a run of a pipeline never does.
 """
 
 from wherry.kube.schemas.checking import FieldTypeError, prune
-from wherry.kube.schemas.nodes import Schema, builtin, builtin_definitions
+from wherry.kube.schemas.nodes import Schema, builtin, builtin_definitions, builtin_groups
 from wherry.kube.schemas.protobuf import MAGIC, MalformedProtobuf, decode
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Schema",
     "builtin",
     "builtin_definitions",
+    "builtin_groups",
     "decode",
     "prune",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from wherry.kube.schemas.nodes import Schema
+from wherry.kube.schemas.nodes import REFERENCE, Schema
 
 _WORDS: dict[type[Any], str] = {
     str: "string",
@@ -26,6 +26,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
 }
+# Published without fields, for they may also be a list or a truth value: as an object they are a schema.
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+_UNIONS = frozenset(f"{_EXTENSIONS}JSONSchemaPropsOr{word}" for word in ("Array", "Bool", "StringArray"))
 _ALWAYS = ("apiVersion", "kind", "metadata")
 
 
@@ -60,6 +63,8 @@ def _object(schema: Schema, value: dict[str, Any], path: str, unknown: list[str]
 def _value(schema: Schema, value: Any, path: str, unknown: list[str], owner: Schema) -> None:
     _check_type(schema, value, path, owner)
     if isinstance(value, dict):
+        if schema.name in _UNIONS:
+            schema = schema.at({"$ref": f"{REFERENCE}{_EXTENSIONS}JSONSchemaProps"})
         _object(schema, cast("dict[str, Any]", value), path, unknown)
     elif isinstance(value, list) and (items := schema.items) is not None:
         for index, item in enumerate(cast("list[Any]", value)):

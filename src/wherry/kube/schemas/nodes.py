@@ -115,6 +115,12 @@ def builtin_definitions() -> Mapping[str, Node]:
 
 
 @cache
+def builtin_groups() -> frozenset[str]:
+    """The groups of Kubernetes' own kinds."""
+    return frozenset(api_version.rpartition("/")[0] for api_version, _ in _kinds())
+
+
+@cache
 def _kinds() -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     for name, node in data().definitions.items():
