@@ -34,6 +34,9 @@ CONFIGMAPS = Resource("", "v1", "ConfigMap", "configmaps", True)
 SECRETS = Resource("", "v1", "Secret", "secrets", True)
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", False)
 EVENTS = Resource("", "v1", "Event", "events", True)
+CUSTOMRESOURCEDEFINITIONS = Resource(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", False
+)
 PERSISTENTVOLUMECLAIMS = Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True)
 JOBS = Resource("batch", "v1", "Job", "jobs", True)
 CRONJOBS = Resource("batch", "v1", "CronJob", "cronjobs", True)

@@ -101,6 +101,10 @@ class Database:
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work`, which only reads, on a consistent state and return its result (values, not open cursors)."""
+        return self.look(work)
+
+    def look(self, work: Callable[[Tx], T]) -> T:
+        """As `read`, for who cannot wait; inside a work it sees what that has done so far."""
         try:
             return work(self._tx)
         except sqlite3.Error as error:

@@ -21,6 +21,7 @@ from wherry.kube.schemas.nodes import Node
 from wherry.kube.schemas.structural import copied, properties
 from wherry.kube.schemas.structural_rules import causes as schema_causes
 
+_VALUES = ("default", "enum", "example")  # keywords whose value may hold nulls
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 _SELECTABLE_TYPES = ("string", "boolean", "integer")
@@ -35,6 +36,7 @@ def default(obj: Object) -> None:
     if not isinstance(spec, dict):
         return
     fields = cast("dict[str, Any]", spec)
+    _drop_nulls(fields)
     fields.setdefault("conversion", {"strategy": "None"})
     names: Any = fields.get("names")
     if isinstance(names, dict):
@@ -45,14 +47,34 @@ def default(obj: Object) -> None:
             given["listKind"] = given.get("listKind") or f"{kind}List"
 
 
-def validate(obj: Object) -> list[Cause]:
-    """What is wrong with a definition."""
+def _drop_nulls(value: Any) -> None:
+    """Takes members away that say null, but for those that are a value of the objects."""
+    if isinstance(value, dict):
+        obj = cast("dict[str, Any]", value)
+        for key in [key for key, item in obj.items() if item is None]:
+            del obj[key]
+        for key, item in obj.items():
+            if key not in _VALUES:
+                _drop_nulls(item)
+    elif isinstance(value, list):
+        for item in cast("list[Any]", value):
+            _drop_nulls(item)
+
+
+def _mistyped(obj: Object) -> list[Cause]:
     schema = builtin(CUSTOMRESOURCEDEFINITIONS.api_version, CUSTOMRESOURCEDEFINITIONS.kind)
     if schema is not None:
         try:
             prune(schema, copied(obj))
         except FieldTypeError as problem:
             return [Cause("spec", f"Invalid value: {problem}")]
+    return []
+
+
+def validate(obj: Object) -> list[Cause]:
+    """What is wrong with a definition."""
+    if causes := _mistyped(obj):
+        return causes
     spec: dict[str, Any] = obj.get("spec") or {}
     return [
         *_name(obj["metadata"], spec),
@@ -67,9 +89,14 @@ def validate(obj: Object) -> list[Cause]:
 
 
 def validate_update(old: Object, new: Object) -> list[Cause]:
-    """What may not change: it says where the objects are."""
+    """What is wrong with a change: the parts that say where the objects are stay as they are."""
+    unchanged = same(old["spec"], new.get("spec"))
+    causes = _mistyped(new) if unchanged else validate(new)
+    if causes:
+        return causes
     before, after = old["spec"], new["spec"]
-    conditions: list[dict[str, Any]] = (old.get("status") or {}).get("conditions") or []
+    status: dict[str, Any] = old.get("status") or {}
+    conditions: list[dict[str, Any]] = status.get("conditions") or []
     established = any(each.get("type") == "Established" and each.get("status") == "True" for each in conditions)
     paths = [("group",), ("names", "plural"), *([("scope",), ("names", "kind")] if established else [])]
     found: list[Cause] = []
@@ -79,12 +106,16 @@ def validate_update(old: Object, new: Object) -> list[Cause]:
             was, value = was[key], value[key]
         if not same(was, value):
             found.append(_invalid(f"spec.{'.'.join(path)}", value, "field is immutable"))
-    return found + _stored(old, after)
+    return found + _stored(new.get("status") or {}, before, after)
 
 
-def _stored(old: Object, spec: dict[str, Any]) -> list[Cause]:
+def _stored(status: Object, before: dict[str, Any], spec: dict[str, Any]) -> list[Cause]:
     """Versions in which objects may lie stay."""
-    listed: list[str] = (old.get("status") or {}).get("storedVersions") or []
+    listed: list[str] = status.get("storedVersions") or []
+    storage = next(version["name"] for version in before["versions"] if version.get("storage"))
+    if storage not in listed:
+        why = f"must have the storage version {storage}"
+        return [_invalid("status.storedVersions", listed, why)]
     known = [version["name"] for version in spec["versions"]]
     why = (
         "missing from spec.versions; {0} was previously a storage version, and must remain in spec.versions until a"
@@ -111,7 +142,8 @@ def _unsupported(field: str, value: Any, known: tuple[str, ...]) -> Cause:
 
 
 def _name(metadata: dict[str, Any], spec: dict[str, Any]) -> Iterator[Cause]:
-    wanted = f"{(spec.get('names') or {}).get('plural') or ''}.{spec.get('group') or ''}"
+    names: dict[str, Any] = spec.get("names") or {}
+    wanted = f"{names.get('plural') or ''}.{spec.get('group') or ''}"
     if metadata.get("name") != wanted:
         yield _invalid("metadata.name", metadata.get("name"), 'must be spec.names.plural+"."+spec.group')
 
@@ -196,7 +228,7 @@ def _schema(value: Any, path: str) -> Iterator[Cause]:
 
 
 def _subresources(value: Any, path: str) -> Iterator[Cause]:
-    scale: dict[str, Any] | None = (value or {}).get("scale")
+    scale: dict[str, Any] | None = cast("dict[str, Any]", value or {}).get("scale")
     if scale is None:
         return
     for key, parts in (
@@ -204,7 +236,8 @@ def _subresources(value: Any, path: str) -> Iterator[Cause]:
         ("statusReplicasPath", ("status",)),
         ("labelSelectorPath", ("spec", "status")),
     ):
-        field, given = f"{path}.scale.{key}", scale.get(key) or ""
+        field = f"{path}.scale.{key}"
+        given: str = scale.get(key) or ""
         if not given:
             if key != "labelSelectorPath":
                 yield _required(field)
@@ -249,10 +282,12 @@ def _one_version(version: dict[str, Any], path: str) -> Iterator[Cause]:
         elif not warning.isprintable():
             yield _invalid(field, warning, "must only contain printable UTF-8 characters")
     fields: list[dict[str, Any]] = version.get("selectableFields") or []
-    root: Node = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    schema: dict[str, Any] = version.get("schema") or {}
+    root: Node = schema.get("openAPIV3Schema") or {}
     seen: set[str] = set()
     for index, selectable in enumerate(fields):
-        field, place = f"{path}.selectableFields[{index}].jsonPath", selectable.get("jsonPath") or ""
+        field = f"{path}.selectableFields[{index}].jsonPath"
+        place: str = selectable.get("jsonPath") or ""
         yield from _selectable(field, place, root)
         if place and place in seen:
             yield Cause(field, f"Duplicate value: {bad(place)}", "FieldValueDuplicate")

@@ -10,15 +10,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.namespaces import DEFAULT_NAMESPACES, NAMESPACE
-from wherry.kube.embedded.transaction import Stored, Transaction
+from wherry.kube.embedded.transaction import Stored, Transaction, has_any, read_after
 from wherry.kube.errors import forbidden
 from wherry.kube.protocol import Object, Propagation
+from wherry.kube.resources import CUSTOMRESOURCEDEFINITIONS
 from wherry.kube.times import seconds_of, timestamp
 
+DEFINITIONS = CUSTOMRESOURCEDEFINITIONS.qualified
+NAMES = "wherry.kube.embedded.definition_names"  # lazy: of no use before there is a definition
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 
@@ -38,6 +42,8 @@ class Collector:
         """Asks for the end of `stored`: None when it is gone, else the object as it waits now; raises Forbidden."""
         if stored.kind is NAMESPACE:
             self._delete_namespace(stored)
+        elif stored.kind.table == DEFINITIONS:
+            self._delete_definition(stored)
         else:
             self._delete(stored, propagation, grace_period_s)
         self._run()
@@ -58,6 +64,8 @@ class Collector:
         if "deletionTimestamp" not in metadata or metadata.get("finalizers") or metadata["deletionGracePeriodSeconds"]:
             return False
         if stored.kind is NAMESPACE and self._transaction.names(stored.name):
+            return False
+        if stored.kind.table == DEFINITIONS and has_any(self._transaction.tx, stored.name):
             return False
         self._drop(stored)
         self._run()
@@ -118,6 +126,10 @@ class Collector:
                 self._settle(owner, namespace, reference["name"], reference["uid"])
         if stored.namespace in self._transaction.shared.ending:
             self._settle_namespace(stored.namespace)
+        if stored.kind.table in self._transaction.shared.closing:
+            self._settle_definition(stored.kind.table)
+        if stored.kind.table == DEFINITIONS:
+            import_module(NAMES).release(self._transaction, stored.object["spec"]["group"])
 
     def _settle(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Lets an owner go that waits in the foreground for dependents which are gone now."""
@@ -196,6 +208,33 @@ class Collector:
         for kind, name in transaction.names(stored.name):
             self._delete_if_there(kind, stored.name, name, "Background")
         self._todo.append(partial(self._settle_namespace, stored.name))
+
+    def _delete_definition(self, stored: Stored) -> None:
+        """Ends a definition: first all objects of its kind."""
+        transaction = self._transaction
+        transaction.shared.closing.add(stored.name)
+        if "deletionTimestamp" not in stored.metadata:
+            metadata = dict(stored.metadata)
+            _mark(stored, metadata, None, transaction.now)
+            status = import_module(NAMES).ending(stored.object.get("status") or {}, timestamp(transaction.now))
+            transaction.put(stored, {**stored.object, "metadata": metadata, "status": status})
+        kind = transaction.registry.of_table(stored.name)
+        for (namespace, name), _ in list(read_after(transaction.tx, kind.table, "", ("", ""))):
+            self._delete_if_there(kind, namespace, name, "Background")
+        self._todo.append(partial(self._settle_definition, stored.name))
+
+    def _settle_definition(self, name: str) -> None:
+        """Lets a terminating definition go once there are no objects of its kind."""
+        transaction = self._transaction
+        stored = transaction.load(transaction.registry.of_table(DEFINITIONS), "", name)
+        if stored is None or "deletionTimestamp" not in stored.metadata or has_any(transaction.tx, name):
+            return
+        finalizers: list[str] = stored.metadata.get("finalizers") or []
+        left = [each for each in finalizers if each != import_module(NAMES).CLEANUP]
+        if not left:
+            self._drop(stored)
+        elif left != finalizers:
+            transaction.put(stored, {**stored.object, "metadata": {**stored.metadata, "finalizers": left}})
 
     def _settle_namespace(self, name: str) -> None:
         """Lets a terminating namespace go once it is empty."""

@@ -79,6 +79,7 @@ class History:
         self._start = 0
         self._size_bytes = 0
         self._waiters: dict[asyncio.Future[None], None] = {}  # an ordered set
+        self._ended = False
 
     @property
     def end(self) -> int:
@@ -94,6 +95,14 @@ class History:
             changes[-_KEEP_DECODED - 1].forget_decoded()
         if len(changes) > self._trim_at_changes or self._size_bytes > self._trim_at_bytes:
             self._trim()
+        self._wake()
+
+    def close(self) -> None:
+        """The resource is gone: readers get what was appended, and then the end."""
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiters:
             waiters, self._waiters = self._waiters, {}
             for waiter in waiters:
@@ -129,7 +138,9 @@ class History:
         return self._changes[self.after(version) - self._start :]
 
     async def changed(self) -> None:
-        """Returns when the next change has been appended."""
+        """Returns when the next change has been appended; raises Gone when there will be none."""
+        if self._ended:
+            raise gone("the resource is no longer served")
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = None
         try:

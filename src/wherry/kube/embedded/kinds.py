@@ -7,10 +7,10 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec.structs
 
@@ -47,6 +47,24 @@ def no_grace(obj: Object, requested_s: int | None) -> int:
     return 0
 
 
+def nothing_allocated(transaction: Any, obj: Object, old: Object | None) -> list[Cause]:
+    """Needs nothing that others may have."""
+    return []
+
+
+class Version(Protocol):
+    """One version of a custom kind (`custom.Custom`): its schema, and the form of its objects in the store."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]: ...
+    @property
+    def identity(self) -> str: ...
+    @property
+    def warning(self) -> str: ...
+    def show(self, obj: Object) -> Object: ...
+    def stored(self, obj: Object) -> Object: ...
+
+
 class ScalePaths(NamedTuple):
     """Where a kind keeps what its Scale shows: two counts, and a selector (an object or text), if it has one."""
 
@@ -61,7 +79,7 @@ class Kind(msgspec.Struct, frozen=True):
     `default` completes a new or replaced object in place and never changes what is there; `begin` sets what the
     server says of a new object (its first status).  `validate` looks at a whole object, `validate_update` at the old
     and the new one; both name fields.  `allocate` gives a valid object, in place, what no other may have (addresses,
-    ports), looking at the others through its `Transaction`; it has the old object of an update.
+    ports, names), looking at the others through its `Transaction`; it has the old object of an update.
     """
 
     resource: Resource
@@ -74,18 +92,27 @@ class Kind(msgspec.Struct, frozen=True):
     validate: Callable[[Object], list[Cause]] = no_causes
     validate_update: Callable[[Object, Object], list[Cause]] = no_causes
     allocate: Callable[[Any, Object, Object | None], list[Cause]] = nothing_allocated
+    judges_updates: bool = False  # validate_update judges an update alone, and that of a status as that of the object
     grace_s: Callable[[Object, int | None], int] = no_grace
     scale: ScalePaths | None = None  # it has the scale subresource
     orphans_finalizer: str = ""  # what its controller holds its children with; it goes with the owner
     ttl_s: float | None = None  # objects of this kind vanish when they are that old (by lastTimestamp or creation)
     short_names: tuple[str, ...] = ()  # what users may type instead of the plural
     categories: tuple[str, ...] = ()  # groups of kinds that users may type: all
+    singular: str = ""  # what users may type for one; the kind in lower case
+    list_kind: str = ""  # the kind of a list; the kind and List
     columns: tuple[Column, ...] = DEFAULT  # what tables show
-    schema: Mapping[str, Any] | None = None  # a custom resource's: its OpenAPI v3 schema
+    custom: Version | None = None  # what a CustomResourceDefinition says of it
     table: str = ""  # how rows name it; the resource's qualified name
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "table", self.table or self.resource.qualified)
+        msgspec.structs.force_setattr(self, "singular", self.singular or self.resource.kind.lower())
+        msgspec.structs.force_setattr(self, "list_kind", self.list_kind or f"{self.resource.kind}List")
+
+    def shown(self, obj: Object) -> Object:
+        """A stored object as clients of this kind see it; it may be the given one, which is then left alone."""
+        return obj if self.custom is None else self.custom.show(obj)
 
 
 _NOTHING_LATER: Mapping[str, Iterable[Resource]] = MappingProxyType({})
@@ -95,13 +122,16 @@ class Registry:
     """The kinds that a server knows, found by resource, by apiVersion and kind, by path, or by table name.
 
     `later` maps modules to the resources whose rows are in their `KINDS`: such a module is loaded when one of its kinds
-    is first asked for, so that a server pays only for the kinds that it is used with.
+    is first asked for, so that a server pays only for the kinds that it is used with.  The kinds of definitions are
+    added by `define` to a registry of one's own (`fork`): one row a version over one table.
     """
 
     def __init__(self, kinds: Iterable[Kind], later: Mapping[str, Iterable[Resource]] = _NOTHING_LATER) -> None:
         self._rows: dict[str, Kind] = {}
         self._modules: dict[str, str] = {}
         self._tables: dict[tuple[Any, ...], str] = {}
+        self._served: dict[tuple[Any, ...], Kind] = {}
+        self._custom: dict[str, tuple[Kind, ...]] = {}
         for kind in kinds:
             self._rows[kind.table] = kind
             self._know(kind.resource, kind.table)
@@ -110,15 +140,38 @@ class Registry:
                 self._modules[resource.qualified] = module
                 self._know(resource, resource.qualified)
 
+    def fork(self) -> Registry:
+        """The same kinds, to which others can be added."""
+        new = Registry(())
+        new._rows, new._modules, new._tables = dict(self._rows), self._modules, dict(self._tables)
+        return new
+
+    def define(self, table: str, stored: Kind, served: tuple[Kind, ...]) -> None:
+        """Puts the kinds of a definition in the place of what was known of it: the row of all its objects, and those
+        of the versions that are served."""
+        self.forget(table)
+        self._rows[table] = stored
+        self._custom[table] = served
+        for kind in served:
+            self._served.update((key, kind) for key in _keys(kind.resource))
+
+    def forget(self, table: str) -> None:
+        """Takes the kinds of a definition away."""
+        self._rows.pop(table, None)
+        for kind in self._custom.pop(table, ()):
+            for key in _keys(kind.resource):
+                self._served.pop(key, None)
+
     @property
     def tables(self) -> list[str]:
-        """The table names of all kinds."""
+        """The table names of all kinds but those of definitions."""
         return list(dict.fromkeys(self._tables.values()))
 
     @property
     def kinds(self) -> list[Kind]:
         """All rows; loads those that were not needed until now."""
-        return [self.of_table(table) for table in self.tables]
+        custom = [kind for kinds in self._custom.values() for kind in kinds]
+        return [*(self.of_table(table) for table in self.tables), *custom]
 
     def of_table(self, table: str) -> Kind:
         """The row of a table; raises KeyError for one that is not ours."""
@@ -135,6 +188,10 @@ class Registry:
         if kind is None:
             raise error("NotFound", "the server could not find the requested resource", resource=resource)
         return kind
+
+    def current(self, kind: Kind) -> Kind:
+        """The row that has come into a row's place since it was looked up."""
+        return kind if kind.custom is None else self._served.get(kind.resource, kind)
 
     def of_object(self, obj: Object) -> Kind:
         """The row for an object by its apiVersion and kind; raises BadRequest without them, NotFound for unknown
@@ -156,10 +213,15 @@ class Registry:
         return self._find((api_version, name))
 
     def _know(self, resource: Resource, table: str) -> None:
-        path = (resource.group, resource.version, resource.plural)
-        for key in (resource, path, (resource.api_version, resource.kind)):
-            self._tables[key] = table
+        self._tables.update((key, table) for key in _keys(resource))
 
     def _find(self, key: tuple[Any, ...]) -> Kind | None:
         table = self._tables.get(key)
-        return None if table is None else self.of_table(table)
+        return self._served.get(key) if table is None else self.of_table(table)
+
+
+def _keys(resource: Resource) -> Iterator[tuple[Any, ...]]:
+    """By what a kind is found: a resource, a path's words, an object's apiVersion and kind."""
+    yield resource
+    yield (resource.group, resource.version, resource.plural)
+    yield (resource.api_version, resource.kind)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from importlib import import_module
 from typing import Any, TypeVar
 
 from wherry.kube.embedded import writes
 from wherry.kube.embedded.codec import decode, own
-from wherry.kube.embedded.deletion import Collector
+from wherry.kube.embedded.deletion import DEFINITIONS, Collector
 from wherry.kube.embedded.history import Change, History, Window
 from wherry.kube.embedded.kinds import Kind, Registry
 from wherry.kube.embedded.lists import Selection, list_page, select
@@ -47,6 +49,8 @@ from wherry.storage.database import Database, Tx
 
 T = TypeVar("T")
 
+CUSTOM = "wherry.kube.embedded.custom"  # lazy: only where there are definitions
+
 _EXPIRY_EVERY_S = 60.0
 
 
@@ -73,7 +77,7 @@ class EmbeddedKube:
         self._clock = clock
         self._ids = ids
         self._window = window or Window()
-        self._registry = registry
+        self._registry = registry.fork()
         self._shared = Shared()
         self._histories: dict[str, History] = {}
         self._expired_at = clock.monotonic()
@@ -93,14 +97,13 @@ class EmbeddedKube:
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """See `Kube.get`."""
-        if not self._started:
-            await self._start()
+        await self.ready()
         kind = self._registry.of_resource(resource)
         writes.require_namespace(kind, namespace)
         body = await self._db.read(lambda tx: read_body(tx, kind.table, namespace, name))
         if body is None:
             raise not_found(resource, name)
-        return decode(body)
+        return kind.shown(decode(body))
 
     async def list(
         self,
@@ -113,8 +116,7 @@ class EmbeddedKube:
         continue_: str = "",
     ) -> ObjectList:
         """See `Kube.list`."""
-        if not self._started:
-            await self._start()
+        await self.ready()
         kind = self._registry.of_resource(resource)
         selection = select(kind, namespace, labels, fields)
         history, version = self._histories[kind.table], self._shared.version
@@ -125,9 +127,8 @@ class EmbeddedKube:
     async def create(self, obj: Object, *, dry_run: bool = False, ownership: writes.Ownership | None = None) -> Object:
         """See `Kube.create`.  dry_run: everything is done but keeping the result; ownership: what is recorded of it."""
         mine = _mapping(own(obj))
+        await self.ready()
         kind = self._registry.of_object(mine)
-        if not self._started:
-            await self._start()
         created = await self._write(
             lambda transaction: writes.create(transaction, kind, mine, self._ids, ownership), dry_run
         )
@@ -140,9 +141,8 @@ class EmbeddedKube:
     ) -> Object:
         """See `Kube.replace`; and `create` for the rest."""
         mine = _mapping(own(obj))
+        await self.ready()
         kind = self._registry.of_object(mine)
-        if not self._started:
-            await self._start()
         return await self._write(
             lambda transaction: writes.replace(transaction, kind, mine, subresource, ownership), dry_run
         )
@@ -159,8 +159,7 @@ class EmbeddedKube:
         dry_run: bool = False,
     ) -> Object:
         """See `Kube.patch`.  dry_run: everything is done but keeping the result."""
-        if not self._started:
-            await self._start()
+        await self.ready()
         kind = self._registry.of_resource(resource)
         mine = own(patch)
 
@@ -188,9 +187,8 @@ class EmbeddedKube:
         parameters and errors are those of `patch` and `create`.  Returns the object, and whether it is a new one.  Not
         part of `Kube`: for patches that need more than the object.
         """
+        await self.ready()
         kind = self._registry.of_resource(resource)
-        if not self._started:
-            await self._start()
         writes.require_namespace(kind, namespace)
 
         def work(transaction: Transaction) -> tuple[Object, bool]:
@@ -214,8 +212,7 @@ class EmbeddedKube:
         dry_run: bool = False,
     ) -> Object | None:
         """See `Kube.delete`.  dry_run: everything is done but keeping the result."""
-        if not self._started:
-            await self._start()
+        await self.ready()
         kind = self._registry.of_resource(resource)
         if resource == PODS and self.settle is not None and not dry_run:
             await self.settle(name, namespace)
@@ -238,8 +235,7 @@ class EmbeddedKube:
         `status` is merged into the pod's status in the same write.  Raises NotFound, Conflict (already bound, being
         deleted, or another uid).  Not part of `Kube`: the node agent's own entrance.
         """
-        if not self._started:
-            await self._start()
+        await self.ready()
         mine = own(status or {})
 
         def work(transaction: Transaction) -> Object:
@@ -259,8 +255,7 @@ class EmbeddedKube:
         fields: str = "",
     ) -> AsyncGenerator[WatchEvent, None]:
         """See `Kube.watch`."""
-        if not self._started:
-            await self._start()
+        await self.ready()
         kind = self._registry.of_resource(resource)
         selection = select(kind, namespace, labels, fields)
         history = self._histories[kind.table]
@@ -275,6 +270,7 @@ class EmbeddedKube:
             position = history.after(self._watchable(resource_version))
         while True:
             while position < history.end:
+                selection = selection._replace(kind=self._registry.current(kind))
                 event = _seen(history.at(position), selection)
                 position += 1
                 if event is not None:
@@ -354,6 +350,11 @@ class EmbeddedKube:
             raise error("NotFound", f"no node reaches into pod {name}")
         return self.stream_source
 
+    async def ready(self) -> None:
+        """Opens the store before the first request, so that the registry has all kinds; every verb begins with it."""
+        if not self._started:
+            await self._start()
+
     async def _start(self) -> None:
         """Before the first request: reads where the versions stand, makes the namespaces that always exist."""
 
@@ -362,6 +363,8 @@ class EmbeddedKube:
             for (_, name), body in read_after(tx, NAMESPACE.table, "", ("", "")):
                 self._note_namespace(Change(0, "", name, None, body))
             self._histories = {table: History(self._shared.version, self._window) for table in self._registry.tables}
+            for (_, name), body in read_after(tx, DEFINITIONS, "", ("", ""), batch=8):
+                self._define(name, body)
 
         async with self._starting:
             if not self._started:
@@ -383,8 +386,7 @@ class EmbeddedKube:
 
         Not part of `Kube`: by this, who is rarely needed costs nothing until then.
         """
-        if not self._started:
-            await self._start()
+        await self.ready()
         tables = {resource.qualified: call for resource, call in told.items()}
         for table, call in tables.items():  # first, so that nothing arrives between the look and the wait
             self._awaited.setdefault(table, []).append(call)
@@ -427,6 +429,25 @@ class EmbeddedKube:
                 self._arrived(table)
             if table == NAMESPACE.table:
                 self._note_namespace(change)
+            elif table == DEFINITIONS:
+                self._define(change.name, change.body)
+
+    def _define(self, name: str, body: bytes | None) -> None:
+        """Serves what a definition says, from its committed state; `body` is None when it has gone."""
+        if body is None:
+            self._registry.forget(name)
+            self._shared.closing.discard(name)
+            history = self._histories.pop(name, None)
+            if history is not None:
+                history.close()
+            return
+        read = partial(self._db.look, lambda tx: read_body(tx, DEFINITIONS, "", name))
+        definition = import_module(CUSTOM).Definition(body, read)
+        if definition.ends:
+            self._shared.closing.add(name)
+        self._registry.define(name, *definition.kinds())
+        if name not in self._histories:
+            self._histories[name] = History(self._shared.version, self._window)
 
     def _note_namespace(self, change: Change) -> None:
         """Remembers whether a namespace takes objects, from its committed state."""
@@ -482,11 +503,12 @@ def _seen(change: Change, selection: Selection) -> WatchEvent | None:
     if selection.namespace and change.namespace != selection.namespace:
         return None
     plain = not selection.labels.requirements and not selection.fields.terms
-    before = change.before is not None and (plain or selection.matches(change.previous or {}))
-    after = change.body is not None and (plain or selection.matches(change.object))
+    shown = selection.kind.shown
+    before = change.before is not None and (plain or selection.matches(shown(change.previous or {})))
+    after = change.body is not None and (plain or selection.matches(shown(change.object)))
     if after:
-        return WatchEvent("MODIFIED" if before else "ADDED", change.object)
-    return WatchEvent("DELETED", change.object) if before else None
+        return WatchEvent("MODIFIED" if before else "ADDED", shown(change.object))
+    return WatchEvent("DELETED", shown(change.object)) if before else None
 
 
 def _refuse_waiting(pod: Object, name: str) -> None:

@@ -81,7 +81,7 @@ def list_page(
     items: list[Object] = []
     last = (token.namespace, token.name)
     for key, body in _snapshot(tx, selection, history, token):
-        obj = decode(body)
+        obj = selection.kind.shown(decode(body))
         if not selection.matches(obj):
             continue
         if limit > 0 and len(items) == limit:

@@ -16,6 +16,7 @@ MAJOR, MINOR = "1", "34"  # the Kubernetes that we present
 VERSION = f"v{MAJOR}.{MINOR}.0+wherry"
 # Kinds that a run does not need: their modules are loaded when somebody asks for one.
 LATER = {
+    "wherry.kube.embedded.definitions": (of.CUSTOMRESOURCEDEFINITIONS,),
     "wherry.kube.embedded.jobs": (of.JOBS,),
     "wherry.kube.embedded.cronjobs": (of.CRONJOBS,),
     "wherry.kube.embedded.replicas": (of.REPLICASETS, of.DEPLOYMENTS, of.CONTROLLERREVISIONS),

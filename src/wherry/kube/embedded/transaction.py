@@ -55,6 +55,7 @@ class Shared(msgspec.Struct):
     version: int = 0
     reserved: int = 0  # versions up to here are recorded as given, so that no later process gives them again
     open: set[str] = msgspec.field(default_factory=set[str])  # committed and not ending; only ever too few
+    closing: set[str] = msgspec.field(default_factory=set[str])  # definitions that are terminating; only ever too many
     ending: set[str] = msgspec.field(default_factory=set[str])  # terminating; only ever too many
 
 
@@ -102,7 +103,7 @@ def read_after(
 
 def _encoded(kind: Kind, obj: Object) -> bytes:
     """The object's body; raises TooLarge beyond what the API server takes."""
-    body = encode(obj)
+    body = encode(obj if kind.custom is None else kind.custom.stored(obj))
     if len(body) > BODY_LIMIT_BYTES:
         name: str = obj["metadata"]["name"]
         why = f"Request entity too large: limit is {BODY_LIMIT_BYTES}"
@@ -124,11 +125,14 @@ class Transaction:
     def load(self, kind: Kind, namespace: str, name: str) -> Stored | None:
         """The object as it is now in this transaction."""
         body = read_body(self.tx, kind.table, namespace, name)
-        return None if body is None else Stored(kind, namespace, name, body, decode(body))
+        return None if body is None else Stored(kind, namespace, name, body, kind.shown(decode(body)))
 
     def exists(self, kind: Kind, namespace: str, name: str) -> bool:
         """Whether the name is taken."""
-        return read_body(self.tx, kind.table, namespace, name) is not None
+        row = self.tx.execute(
+            "SELECT 1 FROM kube_object WHERE resource = ? AND namespace = ? AND name = ?", (kind.table, namespace, name)
+        ).fetchone()
+        return row is not None
 
     def names(self, namespace: str) -> list[tuple[Kind, str]]:
         """Everything in a namespace, by kind and name, in order."""

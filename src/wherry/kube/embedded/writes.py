@@ -12,7 +12,7 @@ from typing import Any, cast
 from wherry.kube.embedded import metadata as rules
 from wherry.kube.embedded import scales
 from wherry.kube.embedded.codec import own
-from wherry.kube.embedded.deletion import Collector
+from wherry.kube.embedded.deletion import DEFINITIONS, Collector
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.namespaces import ACCOUNT, NAMESPACE, default_account
 from wherry.kube.embedded.pod_rules import objects
@@ -47,6 +47,8 @@ def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids, ownershi
     causes = rules.begin(kind, obj, ids, transaction.now)
     if kind.resource.namespaced:
         _check_namespace(transaction, kind, metadata)
+    if kind.custom is not None:
+        _check_definition(transaction, kind)
     kind.default(obj)
     causes += kind.validate(obj)
     rules.refuse(kind, str(metadata.get("name", "")), causes or kind.allocate(transaction, obj, None))
@@ -85,6 +87,17 @@ def _check_namespace(transaction: Transaction, kind: Kind, metadata: dict[str, A
         cause = Cause("metadata.namespace", f"namespace {name} is being terminated", "NamespaceTerminating")
         why = f"unable to create new content in namespace {name} because it is being terminated"
         raise forbidden(kind.resource, str(metadata.get("name", "")), why, [cause])
+
+
+def _check_definition(transaction: Transaction, kind: Kind) -> None:
+    """A custom object needs a definition that stays: it may have gone since the kind was looked up."""
+    definitions = transaction.registry.of_table(DEFINITIONS)
+    if kind.table in transaction.shared.closing:
+        definition = transaction.load(definitions, "", kind.table)
+        if definition is not None and "deletionTimestamp" in definition.metadata:
+            raise error("MethodNotAllowed", "create not allowed while custom resource definition is terminating")
+    if not transaction.exists(definitions, "", kind.table):
+        raise error("NotFound", "the server could not find the requested resource", resource=kind.resource)
 
 
 def replace(
@@ -177,6 +190,10 @@ def _update(
     if subresource == "status" and kind.has_status:
         rules.check_version(kind, stored.name, old["metadata"], rules.metadata_of(new).get("resourceVersion"))
         obj: Object = {**old, "status": new.get("status") or {}}
+        if kind.judges_updates:
+            obj = own(obj)
+            kind.default(obj)
+            rules.refuse(kind, stored.name, kind.validate_update(old, obj))
     elif subresource:
         raise error("NotFound", "the server could not find the requested resource", resource=kind.resource)
     else:
@@ -206,13 +223,20 @@ def _changed(transaction: Transaction, stored: Stored, new: Object) -> Object:
             new["status"] = old["status"]
     causes = rules.carry_over(kind, old, new)
     kind.default(new)
-    causes += kind.validate(new)
-    if not causes:
-        causes = kind.validate_update(old, new) or kind.allocate(transaction, new, old)
-    rules.refuse(kind, stored.name, causes)
-    if kind.has_generation and not same(old.get("spec"), new.get("spec")):
+    if not kind.judges_updates:
+        causes += kind.validate(new)
+    if kind.judges_updates or not causes:
+        causes += kind.validate_update(old, new)
+    rules.refuse(kind, stored.name, causes or kind.allocate(transaction, new, old))
+    if kind.has_generation and not same(_content(old, kind), _content(new, kind)):
         new["metadata"]["generation"] += 1
     return new
+
+
+def _content(obj: Object, kind: Kind) -> Object:
+    """What `metadata.generation` counts the changes of."""
+    hidden = ("metadata", "status") if kind.has_status else ("metadata",)
+    return {key: value for key, value in obj.items() if key not in hidden}
 
 
 def bind(transaction: Transaction, stored: Stored, node: str, status: Object) -> Object:

@@ -64,7 +64,7 @@ def _validate(node: Node, value: Any, path: str, old: Any) -> _Found:
             causes += _number(node, value, path)
         elif isinstance(value, list):
             matches += _list(node, cast("list[Any]", value), path, old, causes)
-    if "enum" in node:
+    if node.get("enum"):
         wrong = _enum(node["enum"], value, path)
         causes += wrong
         matches += not wrong

@@ -126,9 +126,12 @@ async def _answer(server: verbs.Server, exchange: Exchange) -> None:
     if reviews.is_review(target):
         await reviews.answer(exchange, target)
         return
+    await server.kube.ready()
     kind = server.kube.registry.of_path(target.group, target.version, target.plural)
     if kind is None or (target.namespace and not kind.resource.namespaced):
         raise _nothing_here()
+    if kind.custom is not None and kind.custom.warning:
+        exchange.warnings.append(kind.custom.warning)
     request = verbs.Request(server, exchange, target, kind)
     method = "GET" if exchange.method == "HEAD" else exchange.method
     if method == "GET" and target.name and not target.subresource and exchange.flag("watch"):
@@ -175,6 +178,7 @@ async def _describe(server: verbs.Server, exchange: Exchange) -> None:
     if words == ["version"]:
         await exchange.answer(_version())
         return
+    await server.kube.ready()
     found = _discover(server, exchange, words)
     if found is None:
         raise _nothing_here()

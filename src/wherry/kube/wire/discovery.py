@@ -58,7 +58,7 @@ def resource_list(registry: Registry, group: str, version: str) -> dict[str, Any
         resource = kind.resource
         item: dict[str, Any] = {
             "name": resource.plural,
-            "singularName": resource.kind.lower(),
+            "singularName": kind.singular,
             "namespaced": resource.namespaced,
             "kind": resource.kind,
             "verbs": _VERBS,
@@ -97,7 +97,7 @@ def _aggregated_resources(kinds: Iterable[Kind]) -> list[dict[str, Any]]:
             "resource": resource.plural,
             "responseKind": _kind(resource.group, resource.version, resource.kind),
             "scope": "Namespaced" if resource.namespaced else "Cluster",
-            "singularResource": resource.kind.lower(),
+            "singularResource": kind.singular,
             "verbs": _VERBS,
         }
         if kind.short_names:

@@ -10,19 +10,13 @@ import json
 from typing import Any, cast
 
 from wherry.kube.embedded.kinds import Kind
+from wherry.kube.embedded.object_schemas import schema_of
 from wherry.kube.errors import bad_request, error
 from wherry.kube.protocol import Object
-from wherry.kube.schemas import FieldTypeError, Schema, builtin, prune
+from wherry.kube.schemas import FieldTypeError, Schema, prune, structural
 from wherry.kube.wire.exchange import Exchange
 
 _MODES = ("Ignore", "Strict", "Warn")
-
-
-def schema_of(kind: Kind) -> Schema | None:
-    """The schema of a kind: Kubernetes' own, or what a CustomResourceDefinition says; None when there is none."""
-    if kind.schema is not None:
-        return Schema(kind.schema, {}, kind.resource.kind)
-    return builtin(kind.resource.api_version, kind.resource.kind)
 
 
 class Fields:
@@ -50,11 +44,13 @@ class Fields:
         """
         schema, resource = schema_of(self._kind), self._kind.resource
         what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-        if schema is not None and self._kind.schema is None:
+        if schema is not None:
             try:
-                unknown = prune(schema, obj)
+                unknown = _prune(self._kind, schema, obj)
             except FieldTypeError as problem:
                 raise bad_request(f"{what}: {problem}") from problem
+            except RecursionError as problem:
+                raise bad_request("the object is nested too deeply") from problem
             if self._mode != "Ignore":
                 self._problems += [f'unknown field "{path}"' for path in unknown]
         problems, self._problems = self._problems, []
@@ -66,6 +62,17 @@ class Fields:
                 raise bad_request(f"{what}: {text}")
             raise error("Invalid", f' "" is invalid: patch: Invalid value: {json.dumps(json.dumps(patched))}: {text}')
         return obj
+
+
+def _prune(kind: Kind, schema: Schema, obj: Object) -> list[str]:
+    """Removes the fields that the kind does not know; of a custom one, types are a matter of validation."""
+    if kind.custom is None:
+        return prune(schema, obj)
+    metadata = schema.child("metadata")
+    unknown: list[str] = []
+    if metadata is not None and isinstance(obj.get("metadata"), dict):
+        unknown = [f"metadata.{path}" for path in prune(metadata, obj["metadata"])]
+    return unknown + structural.prune(kind.custom.schema, obj)
 
 
 class _Doubled(dict[str, Any]):

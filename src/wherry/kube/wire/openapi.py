@@ -7,19 +7,18 @@ registry, so that what is described is what is served; a document holds every de
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, cast
 
 import msgspec
 
 from wherry.kube.embedded.kinds import Kind, Registry
+from wherry.kube.embedded.object_schemas import META, schema_of
 from wherry.kube.schemas import builtin_definitions
 from wherry.kube.schemas.nodes import REFERENCE, Node
-from wherry.kube.wire.fields import schema_of
 
 _V2_REFERENCE = "#/definitions/"
 _GVK = "x-kubernetes-group-version-kind"
-_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _PATCH_BODIES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -29,9 +28,15 @@ def index(registry: Registry) -> dict[str, Any]:
     """`GET /openapi/v3`: where the document of each group and version is; the hash changes with what it says."""
     paths: dict[str, Any] = {}
     for path in sorted({_root(kind) for kind in registry.kinds}):
-        digest = hashlib.sha256(_encode(document(registry, path))).hexdigest().upper()
+        digest = hashlib.sha256(_identity(registry, path)).hexdigest().upper()
         paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
     return {"paths": paths}
+
+
+def _identity(registry: Registry, root: str) -> bytes:
+    """What changes with a document: of custom kinds their definitions, so that their schemas need not be read."""
+    custom = [kind.custom.identity for kind in registry.kinds if kind.custom is not None and _root(kind) == root]
+    return _encode(custom or document(registry, root))
 
 
 def document(registry: Registry, root: str) -> dict[str, Any] | None:
@@ -73,11 +78,11 @@ def _definitions(kinds: list[Kind] | tuple[Kind, ...]) -> dict[str, Node]:
         schema = schema_of(kind)
         if schema is None:
             continue
-        if kind.schema is None:
+        if kind.custom is None:
             wanted.append(schema.name)
         else:
-            found[_name(kind)] = _custom(kind)
-            wanted.append(_META)
+            found[schema.name] = {"type": "object", **schema.node, _GVK: [_gvk(kind)]}
+            wanted.append(META)
     while wanted:
         name = wanted.pop()
         if name not in found:
@@ -101,18 +106,7 @@ def _references(node: Any) -> Iterator[str]:
 def _name(kind: Kind) -> str:
     """The name of a kind's definition: its group from the end, its version, itself."""
     schema, resource = schema_of(kind), kind.resource
-    if schema is not None and kind.schema is None:
-        return schema.name
-    return ".".join([*reversed(resource.group.split(".")), resource.version, resource.kind])
-
-
-def _custom(kind: Kind) -> Node:
-    """The definition of a custom resource: its own schema, and what every object has."""
-    node: dict[str, Any] = dict(kind.schema or {})
-    own: Mapping[str, Any] = node.get("properties") or {}
-    text = {"type": "string"}
-    node["properties"] = {**own, "apiVersion": text, "kind": text, "metadata": {"$ref": f"{REFERENCE}{_META}"}}
-    return {"type": "object", **node, _GVK: [_gvk(kind)]}
+    return f"{resource.group}.{resource.version}.{resource.kind}" if schema is None else schema.name
 
 
 def _gvk(kind: Kind) -> dict[str, str]:
@@ -158,7 +152,7 @@ def _operation(kind: Kind, verb: str, *, v2: bool) -> dict[str, Any]:
     if verb in ("post", "put"):
         operation["requestBody"] = {"content": {"*/*": {"schema": reference}}, "required": True}
     elif verb == "patch":
-        media = [*_PATCH_BODIES, *(["application/strategic-merge-patch+json"] if kind.schema is None else [])]
+        media = [*_PATCH_BODIES, *(["application/strategic-merge-patch+json"] if kind.custom is None else [])]
         operation["requestBody"] = {"content": {name: {"schema": {"type": "object"}} for name in media}}
     if verb in ("get", "post", "put", "patch"):
         operation["responses"]["200"]["content"] = {"application/json": {"schema": reference}}
@@ -174,18 +168,24 @@ def _parameter(name: str, place: str, *, v2: bool) -> dict[str, Any]:
     return {**described, "type": type} if v2 else {**described, "schema": {"type": type}}
 
 
+_SINCE_V3 = ("anyOf", "oneOf", "not", "nullable")
+
+
 def _as_v2(node: Any) -> Any:
     """The same in the older form, which has one type for each value."""
     if isinstance(node, list):
         return [_as_v2(item) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):
         return node
+    whole = cast("dict[str, Any]", node)
     found: dict[str, Any] = {}
-    for key, value in cast("dict[str, Any]", node).items():
+    for key, value in whole.items():
         if key == "$ref" and isinstance(value, str):
             found[key] = value.replace(REFERENCE, _V2_REFERENCE)
-        elif key == "oneOf" and "properties" not in node:
+        elif key == "properties" and isinstance(value, dict):
+            found[key] = {name: _as_v2(item) for name, item in cast("dict[str, Any]", value).items()}
+        elif key == "oneOf" and not {"properties", "type"} & whole.keys():
             found["type"] = "string"
-        else:
+        elif key not in _SINCE_V3:
             found[key] = _as_v2(value)
     return found

@@ -42,7 +42,7 @@ class View:
             partials = [_partial(item) for item in items]
             return {"kind": "PartialObjectMetadataList", "apiVersion": _META, "metadata": metadata, "items": partials}
         return {
-            "kind": f"{resource.kind}List",
+            "kind": self._kind.list_kind,
             "apiVersion": resource.api_version,
             "metadata": metadata,
             "items": items,
