@@ -8,6 +8,7 @@ the schemas of a definition are read when its first object is, never before.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, cast
 
 import msgspec
@@ -21,9 +22,15 @@ from wherry.kube.resources import Resource
 from wherry.kube.schemas import structural
 from wherry.kube.schemas.listtypes import duplicates
 from wherry.kube.schemas.nodes import Node
-from wherry.kube.schemas.structural import EMBEDDED, copied, member
-from wherry.kube.schemas.validation import validate
+from wherry.kube.schemas.structural import EMBEDDED, copied, may_have_rules, member
+from wherry.kube.schemas.validation import NO_PATH, validate
 
+RULES = "wherry.kube.cel.rules"  # lazy: only where a schema has some
+_NOT_CHECKED = Cause(
+    NO_PATH,
+    'Invalid value: "null": some validation rules were not checked because the object was invalid; '
+    "correct the existing errors to complete validation",
+)
 _MOST_REPLICAS = 2**31 - 1
 _BLOCKING = frozenset(
     ("FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")
@@ -136,6 +143,7 @@ class Definition:
     def __init__(self, body: bytes, read: Callable[[], bytes | None]) -> None:
         self._read = read
         self._schemas: Mapping[str, Node] = {}
+        self._rules: dict[str, Any] = {}
         head = self._head = _head.decode(body)
         self.name = head.metadata.name
         self.version = int(head.metadata.resource_version)
@@ -157,6 +165,14 @@ class Definition:
         if int(body.metadata.resource_version) == self.version:
             self._schemas = schemas
         return schemas.get(version, {})
+
+    def rules(self, version: str) -> Any:
+        """The validation rules of one of its versions (`wherry.kube.cel.rules.Rules`), None when there are none."""
+        schema = self.schema(version)
+        if version not in self._rules:
+            found = import_module(RULES).compile(schema) if may_have_rules(schema) else None
+            self._rules[version] = None if found is None or found.empty else found
+        return self._rules[version]
 
     def kinds(self) -> tuple[Kind, tuple[Kind, ...]]:
         """The row by which its objects lie, and the rows of the versions that are served."""
@@ -240,8 +256,13 @@ class Custom:
         return causes + self._rules(causes, obj, old)
 
     def _rules(self, causes: list[Cause], obj: Object, old: Object | None) -> list[Cause]:
-        """The seam for x-kubernetes-validations: what the rules of the schema say, once its types hold."""
-        return []
+        """What the rules of the schema have against an object, once it fits the schema."""
+        rules = self.definition.rules(self.version)
+        if rules is None:
+            return []
+        if any(cause.reason in _BLOCKING for cause in causes):
+            return [_NOT_CHECKED]
+        return rules.check(obj, old)
 
     def show(self, obj: Object) -> Object:
         """A stored object as this version's clients see it; the given one, when it is that already, else a new one."""

@@ -8,6 +8,7 @@ not do (conversion by webhook) is refused by the name of its field.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, cast
 
 from wherry.kube.errors import Cause
@@ -18,9 +19,10 @@ from wherry.kube.resources import CUSTOMRESOURCEDEFINITIONS
 from wherry.kube.schemas import FieldTypeError, builtin, builtin_groups, prune
 from wherry.kube.schemas.golang import bad, quoted
 from wherry.kube.schemas.nodes import Node
-from wherry.kube.schemas.structural import copied, properties
+from wherry.kube.schemas.structural import copied, may_have_rules, properties
 from wherry.kube.schemas.structural_rules import causes as schema_causes
 
+RULES = "wherry.kube.cel.rules"  # lazy: only where a schema has some
 _VALUES = ("default", "enum", "example")  # keywords whose value may hold nulls
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
@@ -224,7 +226,11 @@ def _schema(value: Any, path: str) -> Iterator[Cause]:
     if schema is None:
         yield _required(f"{path}.openAPIV3Schema", "schemas are required")
         return
-    yield from schema_causes(schema, f"{path}.openAPIV3Schema")
+    place = f"{path}.openAPIV3Schema"
+    causes = schema_causes(schema, place)
+    yield from causes
+    if not causes and may_have_rules(schema):
+        yield from import_module(RULES).compile(schema, place).faults
 
 
 def _subresources(value: Any, path: str) -> Iterator[Cause]:

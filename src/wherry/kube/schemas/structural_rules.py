@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from wherry.cel.errors import NoValue
+from wherry.cel.regexes import compiled
 from wherry.kube.errors import Cause
-from wherry.kube.regexes import MalformedPattern, search
 from wherry.kube.schemas.golang import bad, quoted
 from wherry.kube.schemas.nodes import Node
 from wherry.kube.schemas.structural import EMBEDDED, INT_OR_STRING, PRESERVE, TYPE_FIELDS, unknown_in
@@ -162,9 +163,9 @@ def _conditions(node: Node, path: str, skip_any: bool, skip_first: bool) -> Iter
     pattern: str = node.get("pattern") or ""
     if pattern:
         try:
-            search(pattern)
-        except MalformedPattern as problem:
-            why = f"must be a valid regular expression, but isn't: error parsing regexp: {problem}"
+            compiled(pattern)
+        except NoValue as problem:
+            why = f"must be a valid regular expression, but isn't: {problem}"
             yield _invalid(f"{path}.pattern", pattern, why)
 
 

@@ -11,9 +11,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
+from wherry.cel.regexes import matches
 from wherry.kube.errors import Cause
 from wherry.kube.patches import same
-from wherry.kube.regexes import search
 from wherry.kube.schemas.formats import check_of
 from wherry.kube.schemas.golang import bad, plain, quoted
 from wherry.kube.schemas.nodes import Node
@@ -143,7 +143,7 @@ def _string(node: Node, value: str, path: str) -> list[Cause]:
         causes.append(Cause(path, f"Too long: may not be more than {longest} bytes", "FieldValueTooLong"))
     elif shortest is not None and len(value) < shortest:
         causes.append(_wrong(path, value, f"should be at least {shortest} chars long"))
-    elif pattern and not search(pattern)(value):
+    elif pattern and not matches(value, pattern):
         causes.append(_wrong(path, value, f"should match '{pattern}'"))
     form = node.get("format")
     check = check_of(form) if form else None
