@@ -47,11 +47,6 @@ def no_grace(obj: Object, requested_s: int | None) -> int:
     return 0
 
 
-def nothing_allocated(transaction: Any, obj: Object, old: Object | None) -> list[Cause]:
-    """Needs nothing that others may have."""
-    return []
-
-
 class Version(Protocol):
     """One version of a custom kind (`custom.Custom`): its schema, and the form of its objects in the store."""
 
