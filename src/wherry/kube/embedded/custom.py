@@ -73,8 +73,8 @@ class _Version(msgspec.Struct, rename="camel"):
 
 
 class _Names(msgspec.Struct, rename="camel"):
-    plural: str
-    kind: str
+    plural: str = ""
+    kind: str = ""
     singular: str = ""
     list_kind: str = ""
     short_names: list[str] = msgspec.field(default_factory=list[str])
@@ -87,7 +87,7 @@ class _Condition(msgspec.Struct):
 
 
 class _Status(msgspec.Struct, rename="camel"):
-    accepted_names: _Names | None = None
+    accepted_names: _Names = msgspec.field(default_factory=_Names)
     conditions: list[_Condition] = msgspec.field(default_factory=list[_Condition])
 
 
@@ -152,6 +152,11 @@ class Definition:
         self.storage = next(version.name for version in head.spec.versions if version.storage)
         self.identity = f"{head.metadata.uid}/{self.version}"
 
+    @property
+    def loaded(self) -> bool:
+        """Whether its schemas have been read."""
+        return bool(self._schemas)
+
     def schema(self, version: str) -> Node:
         """The schema of one of its versions."""
         found = self._schemas.get(version)
@@ -182,7 +187,7 @@ class Definition:
 
     def _kind(self, version: _Version) -> Kind:
         spec, parts = self._head.spec, version.subresources
-        names = self._head.status.accepted_names or spec.names
+        names = self._head.status.accepted_names if self.established else spec.names
         custom = Custom(self, spec.group, version.name, _scale_paths(parts.scale))
         if version.deprecated:
             kind = f"{spec.group}/{version.name} {names.kind}"

@@ -13,6 +13,7 @@ from wherry.kube.embedded.kinds import Kind
 from wherry.kube.errors import Cause, bad_request, conflict, invalid
 from wherry.kube.names import label_value_error, qualified_name_error
 from wherry.kube.protocol import Object
+from wherry.kube.resources import CUSTOMRESOURCEDEFINITIONS
 from wherry.kube.times import seconds_of, timestamp
 from wherry.seams import Ids
 
@@ -77,7 +78,7 @@ def check(kind: Kind, metadata: Mapping[str, Any]) -> list[Cause]:
     if (annotations := metadata.get("annotations")) is not None:
         causes += annotation_causes("metadata.annotations", annotations)
     if (finalizers := metadata.get("finalizers")) is not None:
-        causes += _finalizer_causes(finalizers)
+        causes += _finalizer_causes(finalizers, own=kind.custom is None and kind.resource != CUSTOMRESOURCEDEFINITIONS)
     if (owners := metadata.get("ownerReferences")) is not None:
         causes += _owner_causes(owners)
     return causes
@@ -118,7 +119,8 @@ def annotation_causes(field: str, annotations: Any) -> list[Cause]:
     return causes
 
 
-def _finalizer_causes(finalizers: Any) -> list[Cause]:
+def _finalizer_causes(finalizers: Any, *, own: bool) -> list[Cause]:
+    """`own`: of Kubernetes' own kinds, whose finalizers have a path or are known."""
     field = "metadata.finalizers"
     if not isinstance(finalizers, list):
         return [Cause(field, "Invalid value: must be a list of strings")]
@@ -127,7 +129,7 @@ def _finalizer_causes(finalizers: Any) -> list[Cause]:
         if not isinstance(name, str) or (problem := qualified_name_error(name)):
             problem = qualified_name_error(str(name)) or "must be a string"
             causes.append(Cause(field, f'Invalid value: "{name}": {problem}'))
-        elif "/" not in name and name not in _LEGACY_FINALIZERS:
+        elif own and "/" not in name and name not in _LEGACY_FINALIZERS:
             causes.append(
                 Cause(
                     f"{field}[{index}]",
