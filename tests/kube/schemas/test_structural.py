@@ -318,6 +318,11 @@ def test_formats(name, good, wrong):
 def test_a_hostile_pattern_is_harmless():
     node = {**TEXT, "pattern": "^(a+)+$"}
     assert [cause.reason for cause in validate(node, "a" * 200_000 + "b", "a")] == ["FieldValueInvalid"]
+    costly = {**TEXT, "pattern": "[ab]*a[ab]{900}[de]"}
+    (cause,) = validate(costly, "ab" * 500_000, "a")
+    assert "is too long to be matched with" in cause.message
+    many = validate({"type": "array", "items": costly}, ["ab" * 500] * 1000, "a")
+    assert sum("is too long" in cause.message for cause in many) > 400
     for pattern in ("(", "a{1001}", "((a{100}){100}){100}", "(?=a)", r"(a)\1"):
         (cause,) = schema_causes(of(a={**TEXT, "pattern": pattern}), "s")
         assert cause.field == "s.properties[a].pattern"

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from wherry.cel.regexes import matches
+from wherry.cel.regexes import compiled, matches
 from wherry.kube.errors import Cause
 from wherry.kube.patches import same
 from wherry.kube.schemas.formats import check_of
@@ -36,6 +36,8 @@ _RANGES = {
     "uint64": (0, 2**64 - 1),
     "int64": (-(2**63), 2**63 - 1),
 }
+PATTERN_STEPS = 500_000_000
+"""Two or three seconds at worst, which all other writes wait for."""
 NO_PATH = "<nil>"  # how the API server names an object as a whole
 
 
@@ -48,28 +50,40 @@ class _Found(NamedTuple):
 
 def validate(node: Node, value: Any, path: str = "", old: Any = _ABSENT) -> list[Cause]:
     """What is wrong with a value at `path`; `old` is what was there before."""
-    return _validate(node, value, path, old).causes
+    return _validate(_Budget(), node, value, path, old).causes
 
 
-def _validate(node: Node, value: Any, path: str, old: Any) -> _Found:
+class _Budget:
+    """What the patterns of one object may cost together: characters of texts times instructions of patterns."""
+
+    def __init__(self) -> None:
+        self._left = PATTERN_STEPS
+
+    def pays(self, text: str, pattern: str) -> bool:
+        """Whether there is enough left to look for the pattern in the text."""
+        self._left -= len(text) * compiled(pattern).programsize
+        return self._left >= 0
+
+
+def _validate(budget: _Budget, node: Node, value: Any, path: str, old: Any) -> _Found:
     if old is not _ABSENT and same(old, value):
         return _Found([], 1)
     causes = _type(node, value, path)
     matches = 0 if causes else 1
     if value is not None:
-        matches += _alternatives(node, value, path, old, causes)
+        matches += _alternatives(budget, node, value, path, old, causes)
         if isinstance(value, str):
-            causes += _string(node, value, path)
+            causes += _string(budget, node, value, path)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             causes += _number(node, value, path)
         elif isinstance(value, list):
-            matches += _list(node, cast("list[Any]", value), path, old, causes)
+            matches += _list(budget, node, cast("list[Any]", value), path, old, causes)
     if node.get("enum"):
         wrong = _enum(node["enum"], value, path)
         causes += wrong
         matches += not wrong
     if isinstance(value, dict):
-        matches += _object(node, cast("dict[str, Any]", value), path, old, causes)
+        matches += _object(budget, node, cast("dict[str, Any]", value), path, old, causes)
     return _Found(causes, matches)
 
 
@@ -101,16 +115,16 @@ def _wrong(path: str, value: Any, detail: str) -> Cause:
     return Cause(path or NO_PATH, f"Invalid value: {bad(value)}: {path} in body {detail}")
 
 
-def _alternatives(node: Node, value: Any, path: str, old: Any, causes: list[Cause]) -> int:
+def _alternatives(budget: _Budget, node: Node, value: Any, path: str, old: Any, causes: list[Cause]) -> int:
     """anyOf, oneOf, allOf and not; returns how much was matched."""
     matches = 0
     if node.get("anyOf"):
-        results = [_validate(each, value, path, old) for each in node["anyOf"]]
+        results = [_validate(budget, each, value, path, old) for each in node["anyOf"]]
         if all(result.causes for result in results):
             causes.append(_composed(path, "must validate at least one schema (anyOf)"))
             causes += max(results, key=lambda result: result.matches).causes
     if node.get("oneOf"):
-        results = [_validate(each, value, path, old) for each in node["oneOf"]]
+        results = [_validate(budget, each, value, path, old) for each in node["oneOf"]]
         valid = sum(not result.causes for result in results)
         if valid != 1:
             told = f"Found {valid} valid alternatives" if valid else "Found none valid"
@@ -118,7 +132,7 @@ def _alternatives(node: Node, value: Any, path: str, old: Any, causes: list[Caus
             if not valid:
                 causes += max(results, key=lambda result: result.matches).causes
     if node.get("allOf"):
-        results = [_validate(each, value, path, old) for each in node["allOf"]]
+        results = [_validate(budget, each, value, path, old) for each in node["allOf"]]
         valid = sum(not result.causes for result in results)
         matches += sum(result.matches for result in results)
         if valid != len(results):
@@ -127,7 +141,7 @@ def _alternatives(node: Node, value: Any, path: str, old: Any, causes: list[Caus
             causes.append(
                 _composed(path, f"must validate all the schemas (allOf){'' if valid else '. None validated'}")
             )
-    if node.get("not") is not None and not _validate(node["not"], value, path, _ABSENT).causes:
+    if node.get("not") is not None and not _validate(budget, node["not"], value, path, _ABSENT).causes:
         causes.append(_composed(path, "must not validate the schema (not)"))
     return matches
 
@@ -136,13 +150,15 @@ def _composed(path: str, detail: str) -> Cause:
     return Cause(NO_PATH, f'Invalid value: "": {quoted(path)} {detail}')
 
 
-def _string(node: Node, value: str, path: str) -> list[Cause]:
+def _string(budget: _Budget, node: Node, value: str, path: str) -> list[Cause]:
     longest, shortest, pattern = node.get("maxLength"), node.get("minLength"), node.get("pattern")
     causes: list[Cause] = []
     if longest is not None and len(value) > longest:
         causes.append(Cause(path, f"Too long: may not be more than {longest} bytes", "FieldValueTooLong"))
     elif shortest is not None and len(value) < shortest:
         causes.append(_wrong(path, value, f"should be at least {shortest} chars long"))
+    elif pattern and not budget.pays(value, pattern):
+        causes.append(_wrong(path, value[:50], f"is too long to be matched with '{pattern[:100]}'"))
     elif pattern and not matches(value, pattern):
         causes.append(_wrong(path, value, f"should match '{pattern}'"))
     form = node.get("format")
@@ -190,13 +206,13 @@ def _json(value: Any) -> str:
     return "null" if value is None else plain(value)
 
 
-def _list(node: Node, value: list[Any], path: str, old: Any, causes: list[Cause]) -> int:
+def _list(budget: _Budget, node: Node, value: list[Any], path: str, old: Any, causes: list[Cause]) -> int:
     items: Node | None = node.get("items")
     matches = 0
     if items is not None:
         before = _correlated(node, old)
         for index, item in enumerate(value):
-            found = _validate(items, item, f"{path}[{index}]", before.get(_key(node, item), _ABSENT))
+            found = _validate(budget, items, item, f"{path}[{index}]", before.get(_key(node, item), _ABSENT))
             causes += found.causes
             matches += found.matches
     least, most = node.get("minItems"), node.get("maxItems")
@@ -229,7 +245,7 @@ def _key(node: Node, item: Any) -> Any:
     return tuple(repr(obj.get(key)) for key in node.get("x-kubernetes-list-map-keys") or ())
 
 
-def _object(node: Node, value: dict[str, Any], path: str, old: Any, causes: list[Cause]) -> int:
+def _object(budget: _Budget, node: Node, value: dict[str, Any], path: str, old: Any, causes: list[Cause]) -> int:
     least, most = node.get("minProperties"), node.get("maxProperties")
     if least is not None and len(value) < least:
         causes.append(_wrong_count(path, len(value), f"should have at least {least} properties"))
@@ -244,7 +260,7 @@ def _object(node: Node, value: dict[str, Any], path: str, old: Any, causes: list
         inner = f"{path}.{key}" if path else key
         child: Any = named.get(key, more)
         if isinstance(child, dict):
-            found = _validate(cast("Node", child), item, inner, before.get(key, _ABSENT))
+            found = _validate(budget, cast("Node", child), item, inner, before.get(key, _ABSENT))
             causes += found.causes
             matches += found.matches
         elif child is False:
