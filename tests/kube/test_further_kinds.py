@@ -101,7 +101,7 @@ BAD = [
         "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services",
     ),
     (service(type="ExternalName", ports=[]), "spec.externalName: Required value"),
-    (service(clusterIP="10.0.0.1"), "The range of valid IPs is 127.128.0.0/9"),
+    (service(clusterIP="10.0.0.1"), "The range of valid IPs is 127.192.0.0/10"),
     (service(clusterIP="x"), 'spec.clusterIPs[0]: Invalid value: "x": must be a valid IP address'),
     (service(selector={"a": "b c"}), "spec.selector: Invalid value"),
     (service(sessionAffinity="X"), 'spec.sessionAffinity: Unsupported value: "X"'),
@@ -185,9 +185,9 @@ def test_a_service_keeps_its_address_through_changes() -> None:
         after = patch(transaction, find(transaction, kind, "default", "a"), {"spec": {"clusterIP": None}}, "merge", "")
         assert after["spec"]["clusterIP"] == before
     with pytest.raises(Invalid, match="may not change once set"):
-        changed({"clusterIP": "127.128.0.7"})
+        changed({"clusterIP": "127.192.0.7"})
     with pytest.raises(Invalid, match="may not change once set"):
-        changed({"clusterIP": "127.128.0.7"}, clusterIP="None")
+        changed({"clusterIP": "127.192.0.7"}, clusterIP="None")
     moved = changed({"type": "ExternalName", "externalName": "x.org", "clusterIP": None, "clusterIPs": None})
     assert "clusterIP" not in moved
     assert changed({"type": "ClusterIP"}, type="ExternalName", externalName="x.org")["clusterIP"].startswith("127.")

@@ -82,7 +82,8 @@ class Controller(msgspec.Struct, frozen=True):
     """One controller: which objects it looks after, which children it makes for them, and how it decides.
 
     `related` says whether something of a child's kind that nobody controls concerns an object of the same namespace:
-    the plan sees it among the children.  `failed` puts a failure to create a child into the planned status.
+    the plan sees it among the children.  `observes` are kinds of which the plan sees, too, what `concerned` says that
+    the object is about, whoever controls it.  `failed` puts a failure to create a child into the planned status.
     """
 
     name: str
@@ -92,6 +93,8 @@ class Controller(msgspec.Struct, frozen=True):
     namespace: str = ""
     labels: str = ""  # selector of the objects; empty means all
     related: Callable[[Object, Object], bool] = nobody
+    observes: tuple[Resource, ...] = ()
+    concerned: Callable[[Object, Object], bool] = nobody
     failed: Callable[[Object, KubeError, datetime], Object] | None = None
     words: Words | None = None
 
@@ -124,6 +127,11 @@ class Runner:
             resource: Informer(kube, Scope(resource, controller.namespace), self._child_changed, backoff=self._backoff)
             for resource in controller.children
         }
+        self._observed = [
+            Informer(kube, Scope(resource, controller.namespace), self._observed_changed, backoff=self._backoff)
+            for resource in controller.observes
+        ]
+        self._about: dict[str, set[str]] = {}  # uid of what is observed -> the objects that it concerned when last seen
 
     @property
     def busy(self) -> bool:
@@ -138,9 +146,10 @@ class Runner:
                 # status no write gets past.  And no plan is made before the children are known.
                 group.create_task(self._objects.run())
                 await self._objects.synced.wait()
-                for informer in self._informers.values():
+                others = [*self._informers.values(), *self._observed]
+                for informer in others:
                     group.create_task(informer.run())
-                for informer in self._informers.values():
+                for informer in others:
                     await informer.synced.wait()
                 for _ in range(self._workers):
                     group.create_task(self._work())
@@ -170,6 +179,20 @@ class Runner:
             self._children.setdefault(owner, {})[uid] = obj
             self._wake(owner, obj)
 
+    def _observed_changed(self, obj: Object, gone: bool) -> None:
+        uid = obj["metadata"]["uid"]
+        before = self._about.pop(uid, set[str]())
+        concerned = [] if gone else [each for each in self._objects if self._is_about(each, obj)]
+        about: set[str] = {each["metadata"]["uid"] for each in concerned}
+        if about:
+            self._about[uid] = about
+        for each in before | about:
+            self._queue.add(each)
+
+    def _is_about(self, obj: Object, other: Object) -> bool:
+        same = obj["metadata"].get("namespace") == other["metadata"].get("namespace")
+        return same and self._controller.concerned(obj, other)
+
     def _wake(self, owner: str, child: Object) -> None:
         """Has those planned for whom a child of `owner` concerns."""
         if owner:
@@ -186,6 +209,7 @@ class Runner:
     def _children_of(self, obj: Object) -> list[Object]:
         found = list(self._children.get(obj["metadata"]["uid"], {}).values())
         found += [child for child in self._children.get("", {}).values() if self._concerns(obj, child)]
+        found += [other for informer in self._observed for other in informer if self._is_about(obj, other)]
         return sorted(found, key=lambda child: child["metadata"]["name"])
 
     async def _work(self) -> None:

@@ -7,7 +7,7 @@ and its controllers begin, with the first object of one of its resources.
 from __future__ import annotations
 
 from wherry.kube.embedded.starting import Entry
-from wherry.kube.resources import CRONJOBS, DEPLOYMENTS, JOBS, REPLICASETS, STATEFULSETS
+from wherry.kube.resources import CRONJOBS, DEPLOYMENTS, JOBS, REPLICASETS, SERVICES, STATEFULSETS
 
 _WORKLOADS = "wherry.kube.embedded.controllers"
 CONTROLLERS = (
@@ -16,4 +16,5 @@ CONTROLLERS = (
     Entry(f"{_WORKLOADS}.statefulsets", (STATEFULSETS,)),
     Entry(f"{_WORKLOADS}.jobs", (JOBS,)),
     Entry(f"{_WORKLOADS}.cronjobs", (CRONJOBS,)),
+    Entry(f"{_WORKLOADS}.endpoints", (SERVICES,)),
 )

@@ -43,7 +43,7 @@ def test_services(kubectl: Kubectl) -> None:
     assert (web[0], web[1], web[3], web[4]) == ("web", "ClusterIP", "<none>", "80/TCP")
     described = kubectl("describe svc web")
     assert "TargetPort:               8080/TCP" in described
-    assert "may not change once set" in kubectl.refused("patch svc web", "-p", '{"spec": {"clusterIP": "127.128.9.9"}}')
+    assert "may not change once set" in kubectl.refused("patch svc web", "-p", '{"spec": {"clusterIP": "127.192.9.9"}}')
     assert kubectl("patch svc web", "-p", '{"spec": {"type": "NodePort"}}') == "service/web patched\n"
     assert rows(kubectl("get svc web"))[1][4] == "80:30000/TCP"
 

@@ -34,7 +34,7 @@ from wherry.kube.protocol import Object
 from wherry.kube.resources import SERVICES
 
 HEADLESS = "None"
-ADDRESSES = ipaddress.ip_network("127.128.0.0/9")
+ADDRESSES = ipaddress.ip_network("127.192.0.0/10")
 """Where services have their addresses."""
 NODE_PORTS = range(30000, 32768)
 TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")

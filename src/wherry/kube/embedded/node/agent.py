@@ -27,6 +27,7 @@ from wherry.kube.embedded.node.containers import ConfigError, Place, containers,
 from wherry.kube.embedded.node.identity import present
 from wherry.kube.embedded.node.lifecycle import NODE, NODE_IP, Backoff, Slot, State, Stop
 from wherry.kube.embedded.node.logs import TICK_S, LogBook
+from wherry.kube.embedded.node.network import Network
 from wherry.kube.embedded.node.orphans import Orphans
 from wherry.kube.embedded.node.pods import LOST_MESSAGE, START_FAILED, Pod
 from wherry.kube.embedded.node.records import Attempt, Exit, Folder, parse_id
@@ -39,7 +40,7 @@ from wherry.kube.embedded.registry import VERSION
 from wherry.kube.errors import Gone, NotFound
 from wherry.kube.events import EventRecorder
 from wherry.kube.protocol import Object
-from wherry.kube.resources import PODS
+from wherry.kube.resources import PODS, SERVICES
 from wherry.seams import Clock
 
 SCHEDULER = "default-scheduler"
@@ -83,6 +84,7 @@ class NodeAgent:
         self._folder = str(home / "pods")
         self._place = Place(NODE, NODE_IP, capacity.cpu, capacity.memory_bytes, str(runtime), str(home / "volumes"))
         self._scheduler = Scheduler(capacity)
+        self._network = Network(kube, str(home), str(home / "run"))
         name = "wherry-" + hashlib.sha256(str(home).encode()).hexdigest()[:8]
         self._limits = limits if limits is not None else cgroups.detect(name)
         self._events = EventRecorder(kube, "wherry-node", clock=clock)
@@ -112,6 +114,7 @@ class NodeAgent:
         self._admitting = False
         self._ticking = False
         self._unenforced_said = False
+        self._shared_said = False
         self._leaving = False
 
     async def __aenter__(self) -> Self:
@@ -137,6 +140,7 @@ class NodeAgent:
                 present(self._kube, self._scheduler.capacity, VERSION, self._folder, self._clock),
             )
         ]
+        await self._kube.when_there({SERVICES: self._begin_network})
         self._admit_soon()
         return self
 
@@ -153,6 +157,11 @@ class NodeAgent:
         self._limits.close()
         self._kube.log_source = self._kube.stream_source = self._kube.settle = None
         await self._group.__aexit__(None, None, None)
+
+    def _begin_network(self) -> None:
+        task = None if self._leaving else self._network.begin(self._group)
+        if task is not None:
+            self._tasks.append(task)
 
     @property
     def enforced(self) -> frozenset[str]:
@@ -241,6 +250,7 @@ class NodeAgent:
         if node or uid in self._found:
             pod = taking.take_over(obj, folder, living, self._limits, self._clock.time())
             self._pods[uid] = pod
+            pod.run.ip = self._network.adopt(obj)
             pod.gpus = self._scheduler.take(uid, wants, pod.gpus)
             for slot in pod.run.slots:
                 if slot.busy:
@@ -293,6 +303,7 @@ class NodeAgent:
                 pod.timer.cancel()
                 pod.timer = None
             pod.run.begin = self._clock.time()
+            pod.run.ip = self._network.admit(pod.run.pod)
             self._statuses.began(pod)
             pod.gpus = gpus
             if gpus:
@@ -308,7 +319,7 @@ class NodeAgent:
         """The short way: everything is known and nothing has to be fetched or made."""
         obj = pod.run.pod
         annotation: str = mapping(obj["metadata"].get("annotations")).get(ENVIRONMENT_ANNOTATION, "")
-        if obj["spec"].get("volumes") or references(obj):
+        if obj["spec"].get("volumes") or references(obj) or self._network.concerns(obj):
             return False
         for container in containers(obj):
             known = self._environments.known(container["image"], annotation)
@@ -333,8 +344,13 @@ class NodeAgent:
                     sources[reference] = await self._kube.get(reference[0], reference[1], namespace)
                 except NotFound:
                     sources[reference] = None
+            if self._network.concerns(obj):
+                pod.links = await self._network.links(obj, pod.run.ip, pod.folder)
+                sources = pod.links.sources(sources)
             pod.sources = sources
-            pod.volumes = await asyncio.to_thread(volumes.make, obj, pod.folder.path, sources, self._place)
+            if obj["spec"].get("volumes"):
+                place = self._place._replace(pod_ip=pod.run.ip)
+                pod.volumes = await asyncio.to_thread(volumes.make, obj, pod.folder.path, sources, place)
             pod.prepared = True
         except EnvironmentFailed as failed:
             reason, message, retry_s = "EnvironmentFailed", str(failed), self._settings.environment_retry_s
@@ -413,7 +429,8 @@ class NodeAgent:
                 volume_paths=pod.volumes,
                 gpus=pod.gpus if self._scheduler.capacity.gpus else None,
                 groups=groups,
-                place=self._place,
+                place=self._place._replace(pod_ip=pod.run.ip),
+                links=pod.links,
             )
             self._zygotes.start(self._zygote_home(interpreter), request)
         except ConfigError as failed:
@@ -451,6 +468,7 @@ class NodeAgent:
 
     def _finish(self, pod: Pod) -> None:
         self._scheduler.forget(pod.uid)
+        self._network.release(pod.uid, pod.run.ip)
         self._admit_soon()
         if pod.run.pod["spec"].get("volumes"):
             self._group.create_task(self._claims.pod_over())
@@ -497,6 +515,7 @@ class NodeAgent:
             slot.started(message.pid, message.start, message.begin)
             self._watch_log(attempt)
             self._upkeep.began(pod, slot)
+            self._say_shared(pod, attempt)
             self._changed(pod)
             return
         if message.op == "failed":
@@ -514,6 +533,14 @@ class NodeAgent:
             message.usage,
         )
         self._ended(pod, slot, record, taking.outcome(pod, slot, record, self._limits))
+
+    def _say_shared(self, pod: Pod, attempt: Attempt) -> None:
+        """Says once that this machine gives pods no ports of their own, if it does not."""
+        why = "" if self._shared_said or pod.links is None else pod.folder.shared(attempt)
+        if why:
+            self._shared_said = True
+            message = f"pods share this machine's ports ({why}): two that listen on the same one collide"
+            self._group.create_task(self._events.record(pod.run.pod, "Warning", "PortsShared", message))
 
     def _ended(self, pod: Pod, slot: Slot, record: Exit, outcome: tuple[str, str]) -> None:
         attempt = pod.attempt(slot)

@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from wherry.kube.embedded.environments import starts_its_arguments
@@ -45,6 +46,8 @@ class Place(NamedTuple):
     runtime: str
     volumes: str
     """The folder of the volumes of claims."""
+    pod_ip: str = ""
+    """The address of the pod, where it is not the node's."""
 
 
 Sources = Mapping[Reference, Object | None]
@@ -113,9 +116,15 @@ def _decoded(text: str) -> bytes:
         raise ConfigError(f"data is not base64: {problem}") from None
 
 
-def environment(pod: Object, container: Mapping[str, Any], sources: Sources, place: Place) -> dict[str, str]:
-    """The container's declared variables, expanded.  Raises ConfigError."""
-    found: dict[str, str] = {}
+def environment(
+    pod: Object,
+    container: Mapping[str, Any],
+    sources: Sources,
+    place: Place,
+    given: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """The container's declared variables, expanded, after those that are `given` to every one.  Raises ConfigError."""
+    found: dict[str, str] = dict(given)
     for entry in items(container.get("envFrom")):
         for kind in ("configMapRef", "secretRef"):
             reference = entry.get(kind)
@@ -177,9 +186,9 @@ def field(pod: Object, path: str, place: Place) -> str:
         "spec.nodeName": place.node,
         "spec.serviceAccountName": pod["spec"].get("serviceAccountName", "default"),
         "status.hostIP": place.ip,
-        "status.podIP": place.ip,
+        "status.podIP": place.pod_ip or place.ip,
         "status.hostIPs": place.ip,
-        "status.podIPs": place.ip,
+        "status.podIPs": place.pod_ip or place.ip,
     }
     if path not in simple:
         raise ConfigError(f"unsupported fieldPath: {path}")

@@ -77,7 +77,8 @@ class Execs:
             volume_paths=pod.volumes,
             gpus=pod.gpus or None,
             groups=[],
-            place=self._place,
+            place=self._place._replace(pod_ip=pod.run.ip),
+            links=pod.links,
         )
         main = pod.attempt(slot)
         environ: dict[str, Any] = request["env"]

@@ -142,7 +142,7 @@ class Health:
         def execute(command: list[str], limit_s: float) -> Awaitable[str]:
             return self._keeper.execute(pod, slot, command, limit_s)
 
-        return look(handler, slot.spec, timeout_s, execute)
+        return look(handler, slot.spec, timeout_s, execute, pod_ip=pod.run.ip)
 
 
 def _seconds(probe: Mapping[str, Any], field: str) -> float:

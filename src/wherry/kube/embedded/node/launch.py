@@ -15,6 +15,7 @@ from typing import Any
 from wherry.kube.embedded.environments import Interpreter
 from wherry.kube.embedded.node import volumes
 from wherry.kube.embedded.node.containers import RUNTIME, Place, Sources, command_line, environment, needs_exec
+from wherry.kube.embedded.node.network import Links
 from wherry.kube.embedded.node.records import Attempt, Folder
 from wherry.kube.embedded.node.zygotes import Home
 from wherry.kube.protocol import Object
@@ -62,10 +63,14 @@ def request(
     gpus: tuple[str, ...] | None,
     groups: list[str],
     place: Place,
+    links: Links | None = None,
 ) -> dict[str, Any]:
     """The zygote's `start` request for one attempt.  Raises ConfigError, OSError."""
-    environ = environment(pod, container, sources, place)
+    environ = environment(pod, container, sources, place, links.variables if links else {})
     argv = command_line(container, environ, place)
+    if links is not None:  # after the expansion, which follows what the object says
+        environ = links.environment(environ)
+        argv = argv and links.arguments(argv)
     console = bool(container.get("stdin") or container.get("tty")) and not attempt.container.endswith(".exec")
     if argv is None and (not _FORKS or needs_exec(environ) or console):
         argv = [interpreter.python, place.runtime]
@@ -94,6 +99,8 @@ def request(
             environ.setdefault("TERM", "xterm")
     if groups:
         found["cgroups"] = groups
+    if links is not None and links.net is not None:
+        found["net"] = links.net
     mounts = volumes.mounts(container, volume_paths)
     if argv is not None and _wants_message_file(container, argv):
         os.makedirs(folder.path, exist_ok=True)

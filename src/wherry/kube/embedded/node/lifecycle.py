@@ -130,6 +130,7 @@ class Run(msgspec.Struct):
     pod: Object
     slots: list[Slot]
     begin: float = 0.0
+    ip: str = NODE_IP
     stop: Stop | None = None
     waiting_for: str = "not yet scheduled"
     phase: str = "Pending"
@@ -280,8 +281,9 @@ def status(run: Run) -> Object:
         "phase": run.phase,
         "startTime": at,
         "hostIP": NODE_IP,
-        "podIP": NODE_IP,
-        "podIPs": [{"ip": NODE_IP}],
+        "hostIPs": [{"ip": NODE_IP}],
+        "podIP": run.ip,
+        "podIPs": [{"ip": run.ip}],
         "conditions": [
             scheduled,
             {"type": "Initialized", "status": "True" if initialized else "False", "lastTransitionTime": at},

@@ -20,6 +20,7 @@ from wherry.kube.embedded.node.cgroups import Limits
 from wherry.kube.embedded.node.containers import Sources
 from wherry.kube.embedded.node.launch import tag
 from wherry.kube.embedded.node.lifecycle import Run, Slot, parse_container_id, run_of
+from wherry.kube.embedded.node.network import Links
 from wherry.kube.embedded.node.records import Attempt, Exit, Folder
 from wherry.kube.embedded.node.volumes import Volume
 from wherry.kube.embedded.node.zygotes import Message
@@ -38,6 +39,7 @@ class Pod(msgspec.Struct):
     preparing: bool = False
     interpreters: dict[str, Interpreter] = msgspec.field(default_factory=dict[str, Interpreter])
     sources: Sources = msgspec.field(default_factory=dict[Any, Any])
+    links: Links | None = None  # what its processes are given of the network
     volumes: Mapping[str, Volume] = msgspec.field(default_factory=dict[str, Volume])
     gpus: tuple[str, ...] = ()
     groups: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])

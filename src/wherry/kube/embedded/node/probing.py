@@ -18,17 +18,20 @@ Execute = Callable[[list[str], float], Awaitable[str]]
 _HEAD_LIMIT_BYTES = 64 << 10
 
 
-async def look(handler: Mapping[str, Any], container: Mapping[str, Any], timeout_s: float, execute: Execute) -> str:
-    """What is wrong, or "".  `handler` holds exec, httpGet, tcpSocket or sleep."""
+async def look(
+    handler: Mapping[str, Any], container: Mapping[str, Any], timeout_s: float, execute: Execute, *, pod_ip: str
+) -> str:
+    """What is wrong, or "".  `handler` holds exec, httpGet, tcpSocket or sleep; they ask the pod, or the host that they
+    name."""
     if "exec" in handler:
         return await execute(list(mapping(handler["exec"]).get("command") or ()), timeout_s)
     try:
         async with asyncio.timeout(timeout_s):
             if "httpGet" in handler:
-                return await _http(mapping(handler["httpGet"]), container)
+                return await _http(mapping(handler["httpGet"]), container, pod_ip)
             if "tcpSocket" in handler:
                 asked = mapping(handler["tcpSocket"])
-                _, writer = await asyncio.open_connection(asked.get("host") or "127.0.0.1", port(asked, container))
+                _, writer = await asyncio.open_connection(asked.get("host") or pod_ip, port(asked, container))
                 writer.close()
                 return ""
             await asyncio.sleep(float(mapping(handler.get("sleep")).get("seconds") or 0))
@@ -51,9 +54,9 @@ def port(asked: Mapping[str, Any], container: Mapping[str, Any]) -> int:
         raise ValueError(f"the container has no port {wanted!r}") from None
 
 
-async def _http(asked: Mapping[str, Any], container: Mapping[str, Any]) -> str:
+async def _http(asked: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str) -> str:
     """200 to 399 is well, as for the kubelet."""
-    host, number = asked.get("host") or "127.0.0.1", port(asked, container)
+    host, number = asked.get("host") or pod_ip, port(asked, container)
     secure: ssl.SSLContext | None = None
     if asked.get("scheme") == "HTTPS":
         secure = ssl.create_default_context()

@@ -76,6 +76,14 @@ class Folder:
     def __init__(self, pods: str, uid: str) -> None:
         self.path = f"{pods}/{uid}"
 
+    def shared(self, attempt: Attempt) -> str:
+        """Why the attempt has no ports of its own; empty when it has."""
+        try:
+            with open(f"{self.path}/{attempt.name}.shared", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
     def was_started(self, attempt: Attempt) -> bool:
         """Whether the attempt has ever begun."""
         return os.path.isdir(f"{self.path}/{attempt.name}")

@@ -7,7 +7,7 @@ first status in one write; what happens to it before a write is in that write; w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from wherry.kube.embedded.log_source import LogSource
@@ -17,7 +17,7 @@ from wherry.kube.embedded.node.pods import Pod
 from wherry.kube.embedded.stream_source import StreamSource
 from wherry.kube.errors import Conflict, KubeError, NotFound
 from wherry.kube.protocol import Kube, Object
-from wherry.kube.resources import PODS
+from wherry.kube.resources import PODS, Resource
 from wherry.storage.errors import StorageError
 
 _RETRY_S = 1.0
@@ -29,6 +29,10 @@ class NodeKube(Kube, Protocol):
     log_source: LogSource | None
     stream_source: StreamSource | None
     settle: Callable[[str, str], Awaitable[None]] | None
+
+    async def when_there(self, told: Mapping[Resource, Callable[[], None]]) -> None:
+        """Has a function called when there is an object of a resource; see `EmbeddedKube.when_there`."""
+        ...
 
     async def bind(
         self, name: str, namespace: str, node: str, *, uid: str = "", status: Object | None = None

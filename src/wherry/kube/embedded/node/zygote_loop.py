@@ -9,6 +9,7 @@ most one attempt.
 from __future__ import annotations
 
 import heapq
+import importlib
 import json
 import os
 import select
@@ -110,6 +111,7 @@ class Zygote:
         self.poll.register(listener, select.POLLIN)
         self.poll.register(self.wake_read, select.POLLIN)
         self.listener.setblocking(False)
+        self.network: Any = None  # made with the first attempt that has an address of its own
 
     # --- the loop
 
@@ -120,7 +122,9 @@ class Zygote:
                 if task is not None:
                     return task
             woken = bool(self.ending)
-            for fd, _ in self.poll.poll(self._timeout_ms()):
+            for fd, event in self.poll.poll(self._timeout_ms()):
+                if self.network is not None and self.network.handle(fd, event):
+                    continue
                 if fd == self.wake_read:
                     os.read(fd, 4096)
                     woken = True
@@ -164,6 +168,8 @@ class Zygote:
             return False
         try:
             os.unlink(self.path)
+            if self.network is not None:
+                self.network.close()
         except OSError:
             pass
         return True
@@ -265,13 +271,15 @@ class Zygote:
         """Gives the attempt to the spare child, or forks; true in the new child."""
         if request["id"] in self.by_id:
             return False  # asked twice over a server's restart: once is enough
+        if "net" in request:
+            self._open_network()
         pid = self._give_to_spare(line)
         if not pid:
             if self._threads() != 1:
                 message = "the zygote has more than one thread"
                 self._tell({"op": "failed", "id": request["id"], "message": message})
                 return False
-            request["zygote"] = self.pid
+            request["zygote"], request["post"] = self.pid, self.path + ".net"
             try:
                 pid = os.fork()
             except OSError as problem:
@@ -285,6 +293,11 @@ class Zygote:
         self.untold.append(attempt)
         self.wants_spare = not self.spare
         return False
+
+    def _open_network(self) -> None:
+        if self.network is None:
+            self.network = importlib.import_module("zygote_net").Network(self.path, self.poll)
+            self.network.open()
 
     def _threads(self) -> int:
         return os.stat("/proc/self/task").st_nlink - 2 if _LINUX else 1
@@ -302,7 +315,7 @@ class Zygote:
         else:
             if self.spare == 0:
                 self._forget(read)
-                return dict(self.wait(read), zygote=self.pid)
+                return dict(self.wait(read), zygote=self.pid, post=self.path + ".net")
         os.close(read)
         return None
 
@@ -331,6 +344,8 @@ class Zygote:
         if self.server is not None:
             highest = max(highest, self.server.fileno())
             self.server.detach()
+        if self.network is not None:
+            highest = max(highest, *self.network.descriptors())
         os.closerange(3, kept)
         os.closerange(kept + 1, highest + 1)
 
