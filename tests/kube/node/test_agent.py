@@ -111,17 +111,17 @@ def test_environment_of_a_container(on_node):
     async def body(node):
         await node.kube.create(_object("ConfigMap", "conf", data={"CONF": "c"}))
         await node.kube.create(_object("Secret", "hidden", data={"password": "czNjcmV0"}))
-        await node.run(
+        status = await node.run(
             command=sh("echo $A $B $NAME $LABEL $IP $CPU $KEY ${NOT-unset} $PASSWORD $HOSTNAME; echo $0 $1"),
             args=["$(A)", "$(KEY)"],
             env=env,
             envFrom=[{"prefix": "PREFIX_", "configMapRef": {"name": "conf"}}],
             resources={"requests": {"cpu": "250m"}},
         )
-        return await node.log()
+        return status["podIP"], (await node.log()).splitlines()
 
-    first, second = on_node(body).splitlines()
-    assert first == "a a-c-$(MISSING)-$(A) pod test 127.0.0.1 250 c unset s3cret pod"
+    address, (first, second) = on_node(body)
+    assert first == f"a a-c-$(MISSING)-$(A) pod test {address} 250 c unset s3cret pod"
     assert second == "a c"
 
 

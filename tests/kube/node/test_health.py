@@ -122,8 +122,10 @@ def test_requests_and_connections(on_node, kind):
 
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
-            handler = {"httpGet": {"path": "/well", "port": "web"}} if kind == "http" else {"tcpSocket": {"port": port}}
-            ill = {"httpGet": {"path": "/ill", "port": port}, "failureThreshold": 1, **ALWAYS}
+            here = {"host": "127.0.0.1"}  # the test's own server, not the pod
+            http, tcp = {"path": "/well", "port": "web", **here}, {"port": port, **here}
+            handler = {"httpGet": http} if kind == "http" else {"tcpSocket": tcp}
+            ill = {"httpGet": {"path": "/ill", "port": port, **here}, "failureThreshold": 1, **ALWAYS}
             ports = [{"name": "web", "containerPort": port}]
             await node.create(containers=[container(readinessProbe=handler | ALWAYS, ports=ports)])
             await node.until("pod", ready)
