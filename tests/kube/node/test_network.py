@@ -12,7 +12,8 @@ import pytest
 from tests.kube.node.machine import machine, sh
 
 from wherry.kube.embedded.node import confine
-from wherry.kube.embedded.node.addresses import Book, Pool, dialable
+from wherry.kube.embedded.node.addresses import Book, Pool
+from wherry.kube.embedded.node.ports import dialled
 from wherry.kube.embedded.starting import Controllers
 from wherry.kube.errors import KubeError, NotFound
 from wherry.kube.resources import ENDPOINTS, ENDPOINTSLICES, PODS, SERVICES
@@ -205,7 +206,7 @@ def test_the_hosts_own_network_is_still_there(on_network):
             await node.create("pod", **peer("pod", [f"localhost:{port}", "localhost:23456"]))
             told = await lines(node, "pod", 2)
             pod = await node.kube.get(PODS, "pod", "default")
-            host, number = dialable(pod, 23456)
+            host, number = dialled(pod, 23456)
             reader, writer = await asyncio.open_connection(host, number)
             answer = await reader.read()
             writer.close()
