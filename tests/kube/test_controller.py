@@ -192,6 +192,39 @@ def test_a_selector_narrows_what_is_looked_after(world):
     world.run(body)
 
 
+def test_the_last_plan_says_when_to_look_again(world):
+    """A runner with nothing left to do is not busy, whatever earlier plans wanted."""
+
+    def plan(obj, children, now):
+        wait = timedelta(hours=1) if obj["metadata"]["annotations"]["copies"] == "1" else None
+        return Plan(requeue=wait, status={**obj["status"], "reason": obj["metadata"]["annotations"]["copies"]})
+
+    async def body(kube):
+        runner = Runner(kube, Controller("keeper", PODS, (CONFIGMAPS,), plan), clock=world.clock, backoff=QUICK)
+        task = asyncio.create_task(runner.run())
+
+        async def is_busy(wanted):
+            async def check():
+                return runner.busy is wanted
+
+            await until(check)
+
+        await kube.create(keeper("a", 1))
+        await reason_is(kube, "a", "1")
+        await is_busy(True)
+        await kube.patch(PODS, "a", "default", {"metadata": {"annotations": {"copies": "0"}}})
+        await reason_is(kube, "a", "0")
+        await is_busy(False)
+        await kube.patch(PODS, "a", "default", {"metadata": {"annotations": {"copies": "1"}}})
+        await reason_is(kube, "a", "1")
+        await kube.delete(PODS, "a", "default")
+        await is_busy(False)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    world.run(body)
+
+
 def test_requeue_looks_again_later(world):
     async def body(kube):
         seen = []

@@ -160,6 +160,7 @@ class Runner:
         uid = obj["metadata"]["uid"]
         if gone:
             self._failures.pop(uid, None)
+            self._queue.forget_later(uid)
         else:
             self._queue.add(uid)
 
@@ -239,6 +240,7 @@ class Runner:
             return
         now = datetime.fromtimestamp(self._clock.time(), UTC)
         plan = self._controller.plan(obj, self._children_of(obj), now)
+        self._queue.forget_later(uid)  # the last plan says when to look again
         if plan.adopt and not await self._adopt(obj, plan.adopt):
             return
         for change in plan.change:

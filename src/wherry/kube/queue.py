@@ -63,6 +63,12 @@ class WorkQueue(Generic[K]):
         if key not in self._active:
             self._offer(key)
 
+    def forget_later(self, key: K) -> None:
+        """Drops the wish for attention at some later time, if there is one."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
     async def get(self) -> K:
         """The next key; it is this worker's until `done`."""
         while not self._ready:

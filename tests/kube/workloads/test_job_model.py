@@ -183,10 +183,12 @@ EVENTS = st.lists(
 )
 
 
-@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 6), st.booleans(), EVENTS)
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 6), st.sampled_from([None, -1, 0, 2]), EVENTS)
 @settings(max_examples=100, deadline=None)
 def test_every_end_is_counted_once_whatever_happens(completions, parallelism, limit, indexed, events):
-    mode = {"completionMode": "Indexed"} if indexed else {}
+    """`indexed` is None for a Job without indexes, and how often each may fail, if that is not negative."""
+    mode = {} if indexed is None else {"completionMode": "Indexed"}
+    mode |= {"backoffLimitPerIndex": indexed} if indexed is not None and indexed >= 0 else {}
     model = Model(job(completions=completions, parallelism=parallelism, backoffLimit=limit, **mode))
     for event in events:
         match event:
@@ -226,6 +228,6 @@ def test_every_end_is_counted_once_whatever_happens(completions, parallelism, li
         assert status["succeeded"] == completions
         assert status.get("failed", 0) <= limit
     else:
-        assert status["failed"] > limit
-    if indexed:
+        assert status["failed"] > limit or status["failedIndexes"]
+    if indexed is not None:
         assert all(INDEX in pod["metadata"]["annotations"] for pod in model.pods.values())

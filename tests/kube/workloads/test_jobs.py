@@ -230,6 +230,17 @@ def test_indexes_fail_each_for_itself():
     assert conditions(more)[0] == failing("MaxFailedIndexesExceeded")[0]
 
 
+def test_a_failed_pod_is_kept_until_its_index_has_a_successor():
+    """It alone knows how often its index has failed, and somebody may delete it."""
+    spec = {"completionMode": "Indexed", "completions": 1, "parallelism": 1, "backoffLimitPerIndex": 2}
+    noted = job({"uncountedTerminatedPods": {"failed": ["a"]}}, **spec)
+    ended = pod("a", "Failed", index=0, failures=0, ended_s=1)
+    assert freed(plan(noted, [ended], NOW)) == []
+    assert freed(plan(noted, [ended, pod("b", index=0, failures=1)], NOW)) == ["a"]
+    failing = {**noted["status"], "conditions": [{"type": "FailureTarget", "status": "True"}]}
+    assert freed(plan(job(failing, **spec), [ended], NOW)) == ["a"]
+
+
 def policy(*rules):
     return {"podFailurePolicy": {"rules": list(rules)}}
 

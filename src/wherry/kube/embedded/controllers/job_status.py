@@ -75,7 +75,9 @@ def tally(job: Object, pods: Sequence[Object], spec: Spec) -> Tally:
         [],
         "",
     )
-    found.free.extend(held[uid] for key in ("succeeded", "failed") for uid in found.noted[key])
+    kept = _remembered(job, pods, spec, found)
+    noted = [held[uid] for key in ("succeeded", "failed") for uid in found.noted[key]]
+    found.free.extend(pod for pod in noted if pod["metadata"]["name"] not in kept)
     known = {uid for uids in stored.values() for uid in uids}
     before = frozenset(found.completed_indexes)
     for uid, pod in held.items():
@@ -91,6 +93,19 @@ def tally(job: Object, pods: Sequence[Object], spec: Spec) -> Tally:
     if spec.indexed:
         found.counted["succeeded"] = len(found.completed_indexes)
     return found
+
+
+def _remembered(job: Object, pods: Sequence[Object], spec: Spec, found: Tally) -> set[str]:
+    """Failed pods that are kept until their index has a successor: they alone know how often it has failed."""
+    if spec.per_index is None or stands(job, FAILING) or stands(job, SUCCEEDING):
+        return set()
+    last: dict[int, Object] = {}
+    for pod in pods:
+        index = index_of(pod)
+        if index not in last or failures_with(last[index], spec) < failures_with(pod, spec):
+            last[index] = pod
+    over = found.completed_indexes | found.failed_indexes
+    return {pod["metadata"]["name"] for index, pod in last.items() if index not in over and failed(pod, spec)}
 
 
 def _succeeded(pod: Object, spec: Spec, found: Tally, before: frozenset[int]) -> None:
