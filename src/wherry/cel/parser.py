@@ -110,7 +110,8 @@ class _Parser:
         if depth > MAX_DEPTH:
             raise self._fault(operator.at, f"the expression nests too deeply: more than {MAX_DEPTH} levels")
         self._next()
-        if operator.text == "-" and self._peek.kind in ("int", "double"):
+        signed = self._peek.kind == "double" or (self._peek.kind == "int" and self._peek.text[-1] not in "uU")
+        if operator.text == "-" and signed:
             return self._members(Constant(operator.at, number(self._text, self._next(), -1)), depth + 1)
         return Call(operator.at, f"{operator.text}_", (self._unary(depth + 1),))
 

@@ -221,6 +221,8 @@ def double_text(value: float) -> str:
             mantissa = mantissa.rstrip("0").rstrip(".")
         sign = "-" if exponent.startswith("-") else "+"
         return f"{mantissa.removesuffix('.0')}e{sign}{exponent.lstrip('+-').zfill(2)}"
-    if value.is_integer():
-        return str(int(value)) if value or str(value)[0] != "-" else "-0"
-    return repr(value)
+    mantissa, _, exponent = repr(value).partition("e+")  # the digits are those of the shortest form
+    if exponent:
+        whole, _, part = mantissa.partition(".")
+        return f"{whole}{part.ljust(int(exponent), '0')}"
+    return mantissa.removesuffix(".0")
