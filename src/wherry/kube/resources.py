@@ -58,4 +58,6 @@ CLUSTERROLEBINDINGS = Resource("rbac.authorization.k8s.io", "v1", "ClusterRoleBi
 PRIORITYCLASSES = Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", False)
 STORAGECLASSES = Resource("storage.k8s.io", "v1", "StorageClass", "storageclasses", False)
 PERSISTENTVOLUMES = Resource("", "v1", "PersistentVolume", "persistentvolumes", False)
+RESOURCEQUOTAS = Resource("", "v1", "ResourceQuota", "resourcequotas", True)
+LIMITRANGES = Resource("", "v1", "LimitRange", "limitranges", True)
 PODDISRUPTIONBUDGETS = Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", True)

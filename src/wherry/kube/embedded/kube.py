@@ -38,7 +38,16 @@ from wherry.kube.embedded.stream_source import (
     chosen_container,
     running_container,
 )
-from wherry.kube.embedded.transaction import Shared, Transaction, has_any, read_after, read_body, read_version
+from wherry.kube.embedded.transaction import (
+    Shared,
+    Transaction,
+    guarded_namespaces,
+    guards,
+    has_any,
+    read_after,
+    read_body,
+    read_version,
+)
 from wherry.kube.errors import bad_request, error, gone, not_found
 from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
 from wherry.kube.resources import PODS, Resource
@@ -362,6 +371,7 @@ class EmbeddedKube:
             self._shared.version = self._shared.reserved = read_version(tx)
             for (_, name), body in read_after(tx, NAMESPACE.table, "", ("", "")):
                 self._note_namespace(Change(0, "", name, None, body))
+            self._shared.guarded = guarded_namespaces(tx)
             self._histories = {table: History(self._shared.version, self._window) for table in self._registry.tables}
             for (_, name), body in read_after(tx, DEFINITIONS, "", ("", ""), batch=8):
                 self._define(name, body)
@@ -373,6 +383,8 @@ class EmbeddedKube:
                 self._started = True
 
     def _default_namespaces(self, transaction: Transaction) -> None:
+        if self._shared.guarded:
+            guards().recount_all(transaction)
         for name in DEFAULT_NAMESPACES:
             if not transaction.exists(NAMESPACE, "", name):
                 obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

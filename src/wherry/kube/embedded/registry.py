@@ -23,6 +23,8 @@ LATER = {
     "wherry.kube.embedded.stateful": (of.STATEFULSETS,),
     "wherry.kube.embedded.services": (of.SERVICES,),
     "wherry.kube.embedded.endpoints": (of.ENDPOINTS, of.ENDPOINTSLICES),
+    "wherry.kube.embedded.quotas": (of.RESOURCEQUOTAS,),
+    "wherry.kube.embedded.limits": (of.LIMITRANGES,),
     "wherry.kube.embedded.roles": (of.ROLES, of.ROLEBINDINGS, of.CLUSTERROLES, of.CLUSTERROLEBINDINGS),
     "wherry.kube.embedded.nodes": (of.NODES, of.LEASES),
     "wherry.kube.embedded.classes": (

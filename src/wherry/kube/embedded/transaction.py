@@ -8,6 +8,7 @@ whose gaps are harmless.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from wherry.storage.database import Tx
 
 # Versions are reserved by the thousand: one row less to write in nearly every transaction.
 _RESERVE = 1000
+GUARDS = "wherry.kube.embedded.guards"  # loaded with the first quota or limit range
 BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as the API server's limit for a request
 
 
@@ -56,6 +58,7 @@ class Shared(msgspec.Struct):
     reserved: int = 0  # versions up to here are recorded as given, so that no later process gives them again
     open: set[str] = msgspec.field(default_factory=set[str])  # committed and not ending; only ever too few
     closing: set[str] = msgspec.field(default_factory=set[str])  # definitions that are terminating; only ever too many
+    guarded: set[str] = msgspec.field(default_factory=set[str])  # with a quota or limit range; only ever too many
     ending: set[str] = msgspec.field(default_factory=set[str])  # terminating; only ever too many
 
 
@@ -99,6 +102,19 @@ def read_after(
         if len(rows) < batch:
             return
         start = (rows[-1][0], rows[-1][1])
+
+
+def guards() -> Any:
+    """The module that holds objects to the quotas and limit ranges of their namespaces (`Shared.guarded`)."""
+    return import_module(GUARDS)
+
+
+def guarded_namespaces(tx: Tx) -> set[str]:
+    """The namespaces that have a quota or a limit range."""
+    rows = tx.execute(
+        "SELECT DISTINCT namespace FROM kube_object WHERE resource IN ('limitranges', 'resourcequotas')"
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def _encoded(kind: Kind, obj: Object) -> bytes:
@@ -156,6 +172,8 @@ class Transaction:
         if metadata.get("ownerReferences"):
             self._link(kind, obj)
         self.changes.append((kind.table, Change(int(version), namespace, name, None, body)))
+        if namespace in self.shared.guarded:
+            guards().charge(self, kind, namespace, None, obj)
         return Stored(kind, namespace, name, body, obj)
 
     def put(self, stored: Stored, obj: Object) -> Stored:
@@ -172,6 +190,8 @@ class Transaction:
             self._unlink(stored)
             self._link(kind, obj)
         self.changes.append((kind.table, Change(int(version), namespace, name, stored.body, body)))
+        if namespace in self.shared.guarded:
+            guards().charge(self, kind, namespace, stored.object, obj)
         return Stored(kind, namespace, name, body, obj)
 
     def drop(self, stored: Stored) -> None:
@@ -183,6 +203,8 @@ class Transaction:
         if stored.metadata.get("ownerReferences"):
             self._unlink(stored)
         self.changes.append((kind.table, Change(int(self._version()), namespace, name, stored.body, None)))
+        if namespace in self.shared.guarded:
+            guards().charge(self, kind, namespace, stored.object, None)
 
     def dependents(self, uid: str) -> list[Stored]:
         """The objects that name `uid` as an owner, in order of resource, namespace and name."""

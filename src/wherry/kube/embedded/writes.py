@@ -16,7 +16,7 @@ from wherry.kube.embedded.deletion import DEFINITIONS, Collector
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.namespaces import ACCOUNT, NAMESPACE, default_account
 from wherry.kube.embedded.pod_rules import objects
-from wherry.kube.embedded.transaction import Stored, Transaction
+from wherry.kube.embedded.transaction import Stored, Transaction, guards
 from wherry.kube.errors import (
     Cause,
     already_exists,
@@ -50,8 +50,13 @@ def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids, ownershi
     if kind.custom is not None:
         _check_definition(transaction, kind)
     kind.default(obj)
+    guarded = metadata.get("namespace") in transaction.shared.guarded
+    if guarded:
+        guards().prepare(transaction, kind, obj)
     causes += kind.validate(obj)
     rules.refuse(kind, str(metadata.get("name", "")), causes or kind.allocate(transaction, obj, None))
+    if guarded:
+        guards().admit(transaction, kind, obj)
     kind.begin(obj)
     if ownership is not None:
         metadata["managedFields"] = ownership(None, obj, timestamp(transaction.now))
@@ -228,6 +233,8 @@ def _changed(transaction: Transaction, stored: Stored, new: Object) -> Object:
     if kind.judges_updates or not causes:
         causes += kind.validate_update(old, new)
     rules.refuse(kind, stored.name, causes or kind.allocate(transaction, new, old))
+    if stored.namespace in transaction.shared.guarded:
+        guards().admit(transaction, kind, new, old)
     if kind.has_generation and not same(_content(old, kind), _content(new, kind)):
         new["metadata"]["generation"] += 1
     return new

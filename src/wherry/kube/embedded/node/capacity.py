@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from wherry.kube.embedded.amounts import amounts
 from wherry.kube.protocol import Object
-from wherry.kube.quantities import parse
 
 GPU = "nvidia.com/gpu"
 MAX_PODS = 110  # the kubelet's default
@@ -70,35 +70,9 @@ def _gpus() -> tuple[str, ...]:
 
 
 def requests(pod: Object) -> Requests:
-    """What the pod asks for: the sum of its containers and sidecars, or what an init container asks for on top of the
-    sidecars before it, where that is more (sidecar containers in the Kubernetes documentation)."""
-    spec = pod["spec"]
-    total: dict[str, Fraction] = {}
-    for container in spec["containers"]:
-        for name, quantity in _asked(container).items():
-            total[name] = total.get(name, Fraction(0)) + parse(quantity)
-    inits: list[Mapping[str, Any]] = spec.get("initContainers") or []
-    if inits:
-        _add_inits(total, inits)
+    """What the pod asks for, in order of names."""
+    total = amounts(pod["spec"], "requests")
     return tuple(sorted((name, amount) for name, amount in total.items() if amount)) if total else ()
-
-
-def _add_inits(total: dict[str, Fraction], inits: list[Mapping[str, Any]]) -> None:
-    sidecars: dict[str, Fraction] = {}
-    peak: dict[str, Fraction] = {}
-    for container in inits:
-        for name, quantity in _asked(container).items():
-            amount = sidecars.get(name, Fraction(0)) + parse(quantity)
-            peak[name] = max(peak.get(name, Fraction(0)), amount)
-            if container.get("restartPolicy") == "Always":
-                sidecars[name] = amount
-    for name, amount in peak.items():
-        total[name] = max(total.get(name, Fraction(0)) + sidecars.get(name, Fraction(0)), amount)
-
-
-def _asked(container: Mapping[str, Any]) -> Mapping[str, Any]:
-    resources = container.get("resources")
-    return (resources.get("requests") or {}) if resources else {}
 
 
 class Scheduler:
