@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.cli.homes import RealHome
+from tests.cli.homes import Done, RealHome
 
 from wherry.client.objects import merge_patch
 from wherry.kube.patches import merge
@@ -63,6 +63,24 @@ def test_the_guide_does_what_it_says(home: RealHome) -> None:
     done = home.run("run", "flow.yaml")
     assert done.code == 0, done.out + done.err
     assert home.run("logs", "latest", "t").out == "the password is s3cret\n"
+
+
+def test_the_server_applies_and_names_who_owns_a_field(home: RealHome) -> None:
+    def apply(*words: str, **data: str) -> Done:
+        obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "served"}, "data": data}
+        (home.work / "served.json").write_text(json.dumps(obj))
+        return home.run("apply", "-f", "served.json", *words)
+
+    assert apply("--server-side", a="1", b="1").out == "configmap/served serverside-applied\n"
+    refused = apply("--server-side", "--field-manager", "other", a="2")
+    assert refused.code == 1
+    assert 'conflict with "wherry": .data.a' in refused.err
+    assert "--force-conflicts" in refused.err
+    assert apply("--server-side", "--field-manager", "other", "--force-conflicts", a="2").code == 0
+    assert apply("--server-side", b="2").code == 0
+    told = json.loads(home.run("get", "configmap", "served", "-o", "json").out)
+    assert told["data"] == {"a": "2", "b": "2"}
+    assert apply("--force-conflicts", a="1").code == 2
 
 
 def test_applying_again_changes_what_was_applied_and_nothing_else(home: RealHome) -> None:

@@ -34,16 +34,42 @@ _files = click.option("-f", "--filename", "files", multiple=True, help="A YAML o
 @_files
 @_of_namespace
 @_on
+@click.option("--server-side", is_flag=True, help="The server does it, and keeps who owns which field.")
+@click.option("--force-conflicts", is_flag=True, help="With --server-side: take fields from their other owners.")
+@click.option("--field-manager", default="", help="With --server-side: who applies (default: wherry).")
 @click.pass_context
-def apply(context: click.Context, files: tuple[str, ...], namespace: str | None, on: str | None) -> None:
+def apply(
+    context: click.Context,
+    files: tuple[str, ...],
+    namespace: str | None,
+    on: str | None,
+    server_side: bool,
+    force_conflicts: bool,
+    field_manager: str,
+) -> None:
     """Make objects (secrets, config maps, claims, pods) as files say, or bring them to that."""
     if not files:
         raise UsageError("which objects?", hint="wherry apply -f FILE")
+    if not server_side and (force_conflicts or field_manager):
+        option = "--force-conflicts" if force_conflicts else "--field-manager"
+        raise UsageError(f"{option} means something only with --server-side")
     objects, namespace = _objects(context, on, namespace)
     for obj in [each for file in files for each in _read(file)]:
         where = _namespace(obj, namespace)
-        done = objects.apply(obj, where)
+        if server_side:
+            done = _apply_on_server(objects, obj, where, field_manager or "wherry", force=force_conflicts)
+        else:
+            done = objects.apply(obj, where)
         click.echo(f"{objects.kind_of(obj).shown}/{obj['metadata']['name']} {done}")
+
+
+def _apply_on_server(objects: Objects, obj: Object, namespace: str, manager: str, *, force: bool) -> str:
+    try:
+        return objects.apply_on_server(obj, namespace, manager, force=force)
+    except ObjectRefused as refused:
+        if refused.reason == "Conflict" and refused.message.startswith("Apply failed"):
+            refused.hint = "Leave the fields out, set them as their owners do, or take them: --force-conflicts."
+        raise
 
 
 @click.command("get")

@@ -19,6 +19,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """Where `apply` keeps what it has applied, under kubectl's name: either may go on where the other was."""
 _TABLE = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}
 _MERGE = {"content-type": "application/merge-patch+json"}
+_APPLY = {"content-type": "application/apply-patch+yaml"}  # of which JSON is a part
 
 Object = dict[str, Any]
 
@@ -126,6 +127,16 @@ class Objects:
         after = self._client.kubernetes("PATCH", kind.path(namespace, name), change, headers=_MERGE)
         same = after["metadata"]["resourceVersion"] == there["metadata"]["resourceVersion"]
         return "unchanged" if same else "configured"
+
+    def apply_on_server(self, obj: Object, namespace: str, manager: str, *, force: bool = False) -> str:
+        """Has the server bring the object to what `manager` wants of it: `serverside-applied`, whatever it was before.
+
+        `force` takes fields from other managers.  Raises ObjectRefused (Conflict: others want them differently),
+        UsageError.
+        """
+        kind, query = self.kind_of(obj), f"?fieldManager={quoted(manager)}" + ("&force=true" if force else "")
+        self._client.kubernetes("PATCH", kind.path(namespace, _name(obj)) + query, obj, headers=_APPLY)
+        return "serverside-applied"
 
     def states(self, kind: Kind, namespace: str, name: str, timeout_s: float) -> Iterator[Object | None]:
         """The object as it is and as it changes, None while it is not there, for so many seconds.

@@ -17,7 +17,7 @@ Object = dict[str, Any]
 """A Kubernetes object as a plain mapping: apiVersion, kind, metadata, spec, status (or data, type, ...)."""
 
 Propagation = Literal["Background", "Foreground", "Orphan"]
-PatchType = Literal["merge", "json"]
+PatchType = Literal["merge", "json", "apply"]
 
 
 class ObjectList(NamedTuple):
@@ -95,9 +95,15 @@ class Kube(Protocol):
         *,
         type: PatchType = "merge",
         subresource: str = "",
+        field_manager: str = "",
+        force: bool = False,
     ) -> Object:
         """Applies a JSON merge patch (RFC 7386) or a JSON patch (RFC 6902, a list of operations) to the current object.
 
+        With type `apply`, `patch` is what `field_manager` wants of the object (server-side apply): the object is made
+        when there is none, what the manager wanted before and no longer does is removed unless others want it, and a
+        field that another manager has set to another value is a Conflict whose causes name field and manager, unless
+        `force` takes it.  `field_manager` is required then, and recorded with the other types; `force` is for applies.
         A resourceVersion in the patched object must be the current one (Conflict).  Raises also NotFound, Invalid,
         BadRequest for a malformed patch; a JSON patch whose `test` fails or whose path is missing is Invalid and
         changes nothing.

@@ -6,11 +6,12 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from wherry.kube.embedded import EmbeddedKube
+from wherry.kube.embedded.history import Window
 from wherry.kube.wire import make_app
 from wherry.seams import SystemClock, SystemIds
 from wherry.storage.database import Database
@@ -34,10 +35,35 @@ class Answer(NamedTuple):
 class Face:
     """The app over a store of its own."""
 
-    def __init__(self, kube: EmbeddedKube) -> None:
+    def __init__(self, kube: EmbeddedKube, **options: Any) -> None:
         self.kube = kube
         self.stopping = asyncio.Event()
-        self.app = make_app(kube, clock=SystemClock(), stopping=self.stopping)
+        self.app = make_app(kube, clock=SystemClock(), stopping=self.stopping, **options)
+
+    async def send(self, messages, path: str, *, method: str = "POST", **headers: str) -> tuple[Answer, int]:
+        """The answer to a request whose messages an iterator gives, and how many of them were read."""
+        read = 0
+        sent: list[dict[str, Any]] = []
+
+        async def receive():
+            nonlocal read
+            message = next(messages, None)
+            if message is None:
+                await asyncio.Event().wait()
+            read += 1
+            return message
+
+        async def send(message):
+            sent.append(message)
+
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        await self.app(self._scope(method, path, {}, named), receive, send)
+        return self._answer(sent), read
+
+    def _answer(self, sent: list[dict[str, Any]]) -> Answer:
+        start, *parts = sent
+        found = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
+        return Answer(start["status"], found, b"".join(part["body"] for part in parts))
 
     def _scope(self, method: str, path: str, query: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
         return {
@@ -63,9 +89,18 @@ class Face:
 
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         await self.app(self._scope(method, path, query or {}, named), receive, send)
-        start, *parts = sent
-        found = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Answer(start["status"], found, b"".join(part["body"] for part in parts))
+        return self._answer(sent)
+
+    @asynccontextmanager
+    async def many(self, path: str, count: int) -> AsyncGenerator[Any]:
+        """That many watches at once; what it yields gives the first event of each."""
+        async with AsyncExitStack() as stack:
+            streams = [await stack.enter_async_context(self.watching(path)) for _ in range(count)]
+
+            async def told() -> list[dict[str, Any]]:
+                return [await anext(events) for events in streams]
+
+            yield told
 
     @asynccontextmanager
     async def watching(self, path: str, **query: Any) -> AsyncGenerator[AsyncGenerator[dict[str, Any], None]]:
@@ -99,10 +134,10 @@ class Face:
 
 
 @asynccontextmanager
-async def opened(folder) -> AsyncGenerator[Face]:
+async def opened(folder, *, window: Window | None = None, **options: Any) -> AsyncGenerator[Face]:
     db = Database.open(folder / "wherry.db", clock=SystemClock())
     try:
-        kube = EmbeddedKube(db, clock=SystemClock(), ids=SystemIds())
-        yield Face(kube)
+        kube = EmbeddedKube(db, clock=SystemClock(), ids=SystemIds(), window=window)
+        yield Face(kube, **options)
     finally:
         db.close()

@@ -11,6 +11,7 @@ from tests.kube.wire.clients import Kubectl, needs_kubectl, serving
 
 pytestmark = [pytest.mark.oracle, needs_kubectl]
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, labels: {app: demo}}\ndata: {%s}\n"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 POD = """
 apiVersion: v1
 kind: Pod
@@ -85,6 +86,36 @@ def test_applying_again_changes_what_was_applied_and_nothing_else(kubectl: Kubec
     assert 'unknown field "datum"' in kubectl.refused("apply -f -", stdin=wrong)
     assert kubectl("apply --dry-run=server -f -", stdin=CONFIG % ("dry", "")).endswith("(server dry run)\n")
     assert "NotFound" in kubectl.refused("get cm dry")
+
+
+def test_apply_on_the_server(kubectl: Kubectl) -> None:
+    served = "apply --server-side -f -"
+    assert kubectl(served, stdin=CONFIG % ("served", "a: '1', b: '1'")) == "configmap/served serverside-applied\n"
+    assert kubectl("diff --server-side -f -", stdin=CONFIG % ("served", "a: '1', b: '1'")) == ""
+    differs = kubectl.run("diff --server-side -f -", stdin=CONFIG % ("served", "a: '2', b: '1'"))
+    assert (differs.code, '+  a: "2"' in differs.out) == (1, True)
+    refused = kubectl.refused(f"{served} --field-manager=other", stdin=CONFIG % ("served", "a: '2'"))
+    assert 'conflict with "kubectl": .data.a' in refused
+    kubectl(f"{served} --field-manager=other --force-conflicts", stdin=CONFIG % ("served", "a: '2'"))
+    kubectl(served, stdin=CONFIG % ("served", "b: '2'"))
+    assert json.loads(kubectl("get cm served -o jsonpath={.data}")) == {"a": "2", "b": "2"}
+    assert "managedFields" not in kubectl("get cm served -o yaml")
+    shown = json.loads(kubectl("get cm served -o json --show-managed-fields"))["metadata"]["managedFields"]
+    assert {(entry["manager"], entry["operation"]) for entry in shown} == {("kubectl", "Apply"), ("other", "Apply")}
+
+
+def test_from_apply_on_the_client_to_apply_on_the_server(kubectl: Kubectl) -> None:
+    kubectl("apply -f -", stdin=CONFIG % ("moved", "a: '1', b: '1'"))
+    kubectl("apply --server-side -f -", stdin=CONFIG % ("moved", "a: '2'"))
+    moved = json.loads(kubectl("get cm moved -o json --show-managed-fields"))
+    assert moved["data"] == {"a": "2"}  # what was applied on the client's side and no longer is, is gone
+    entries = moved["metadata"]["managedFields"]
+    assert {(entry["manager"], entry["operation"]) for entry in entries} == {
+        ("kubectl", "Apply"),
+        ("kubectl-last-applied", "Apply"),
+    }
+    assert json.loads(moved["metadata"]["annotations"][LAST_APPLIED])["data"] == {"a": "2"}
+    assert kubectl("apply -f -", stdin=CONFIG % ("moved", "a: '3'")).split()[1] == "configured"
 
 
 def test_a_pod_runs_is_waited_for_and_read(kubectl: Kubectl) -> None:

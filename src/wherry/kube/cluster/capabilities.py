@@ -38,6 +38,10 @@ class Capabilities:
     """Namespaces carry the label kubernetes.io/metadata.name."""
     pod_generation: bool = _since(33)
     """Pods have a metadata.generation."""
+    atomic_maps: bool = _since(21)
+    """Maps that mean something only as a whole have one owner: node selectors, selectors of labels."""
+    managed_subresources: bool = _since(22)
+    """managedFields tell through which subresource a manager wrote; before, an applier has one set for all."""
 
     @classmethod
     def of(cls, version: Version) -> Capabilities:

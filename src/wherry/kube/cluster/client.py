@@ -32,6 +32,7 @@ SESSIONS = "wherry.kube.cluster.sessions"  # the lazy entry: WebSockets are rare
 _PATCH_TYPES: dict[PatchType, str] = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
+    "apply": "application/apply-patch+yaml",  # of which JSON is a part
 }
 
 
@@ -112,12 +113,15 @@ class ClusterKube:
         *,
         type: PatchType = "merge",
         subresource: str = "",
+        field_manager: str = "",
+        force: bool = False,
     ) -> Object:
         """See `Kube.patch`."""
         if type not in _PATCH_TYPES:
-            raise bad_request(f"a patch is of type merge or json, not {type!r}")
+            raise bad_request(f"a patch is of type merge, json or apply, not {type!r}")
         path = _object_path(resource, name, namespace, subresource)
-        return await self._connection.ask(Request("PATCH", path, {}, patch, _PATCH_TYPES[type]))
+        query = _query(fieldManager=field_manager, force="true" if force else "")
+        return await self._connection.ask(Request("PATCH", path, query, patch, _PATCH_TYPES[type]))
 
     async def delete(
         self,

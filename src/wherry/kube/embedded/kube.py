@@ -52,7 +52,7 @@ from wherry.kube.errors import bad_request, error, gone, not_found
 from wherry.kube.protocol import Object, ObjectList, PatchType, Propagation, WatchEvent
 from wherry.kube.resources import PODS, Resource
 from wherry.kube.streams import Session
-from wherry.kube.times import seconds_of
+from wherry.kube.times import seconds_of, timestamp
 from wherry.seams import Clock, Ids
 from wherry.storage.database import Database, Tx
 
@@ -165,18 +165,78 @@ class EmbeddedKube:
         *,
         type: PatchType = "merge",
         subresource: str = "",
+        field_manager: str = "",
+        force: bool = False,
         dry_run: bool = False,
     ) -> Object:
         """See `Kube.patch`.  dry_run: everything is done but keeping the result."""
         await self.ready()
         kind = self._registry.of_resource(resource)
+        if type == "apply":
+            applied, _ = await self.apply(
+                resource,
+                name,
+                namespace,
+                patch,
+                manager=field_manager,
+                subresource=subresource,
+                force=force,
+                dry_run=dry_run,
+            )
+            return applied
         mine = own(patch)
+        ownership: writes.Ownership | None = None
+        if field_manager or force:
+            owners = import_module(writes.OWNERS)
+            owners.check_manager(field_manager, "Patch", force=force or None)
+            ownership = owners.Recording(self._registry, field_manager, subresource)
 
         def work(transaction: Transaction) -> Object:
             stored = writes.find(transaction, kind, namespace, name)
-            return writes.patch(transaction, stored, mine, type, subresource)
+            return writes.patch(transaction, stored, mine, type, subresource, ownership)
 
         return await self._write(work, dry_run)
+
+    async def apply(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str,
+        config: Any,
+        *,
+        manager: str,
+        subresource: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+        check: Callable[[Object], Object] | None = None,
+    ) -> tuple[Object, bool]:
+        """The object as it is applied, and whether it is a new one; see `Kube.patch`.
+
+        `check` is given the object before it is stored, and gives it back or raises.  Not part of `Kube`: for the wire
+        face, which checks fields.
+        """
+        await self.ready()
+        owners = import_module(writes.OWNERS)
+        owners.check_manager(manager, "Patch", applies=True)
+        kind, now = self._registry.of_resource(resource), timestamp(self._clock.time())
+        applying = owners.Applying(
+            self._registry, kind, config, (name, namespace), manager, subresource, force=force, now=now
+        )
+
+        def change(live: Object | None) -> Object:
+            obj = applying.change(live)
+            return obj if check is None else check(obj)
+
+        return await self.alter(
+            resource,
+            name,
+            namespace,
+            change,
+            subresource=subresource,
+            dry_run=dry_run,
+            make=not subresource,
+            ownership=applying,
+        )
 
     async def alter(
         self,

@@ -6,7 +6,8 @@ its kind's rules; `status` changes only through its subresource, and a change of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any, cast
 
 from wherry.kube.embedded import metadata as rules
@@ -32,8 +33,11 @@ from wherry.kube.protocol import Object, PatchType
 from wherry.kube.times import timestamp
 from wherry.seams import Ids
 
-# From the object before (None: a new one), the object to be stored and the time: its managedFields.
-Ownership = Callable[[Object | None, Object, str], list[Any]]
+# What is recorded of a write: from the object before (None: a new one), the one to be stored, the managedFields that
+# the request gives, and the time, to those that are stored.
+Ownership = Callable[[Kind, Object | None, Object, Any, str], Sequence[Object]]
+OWNERS = "wherry.kube.embedded.owners"  # lazy: most servers never record anything
+IN_PROCESS = "wherry"  # the field manager of what this process writes to objects that have managers
 
 _NAME_TRIES = 8  # as the API server does for generateName
 
@@ -44,12 +48,17 @@ def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids, ownershi
     _generate_name(transaction, kind, metadata, ids)
     if kind.has_status:
         obj.pop("status", None)
+    said = metadata.get("managedFields")
     causes = rules.begin(kind, obj, ids, transaction.now)
     if kind.resource.namespaced:
         _check_namespace(transaction, kind, metadata)
     if kind.custom is not None:
         _check_definition(transaction, kind)
     kind.default(obj)
+    if said is not None:
+        ownership = ownership or _own(transaction, "")
+    if ownership is not None:  # what the server says of the object from here on is nobody's
+        _record(obj, ownership(kind, None, obj, said, timestamp(transaction.now)))
     guarded = metadata.get("namespace") in transaction.shared.guarded
     if guarded:
         guards().prepare(transaction, kind, obj)
@@ -58,8 +67,6 @@ def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids, ownershi
     if guarded:
         guards().admit(transaction, kind, obj)
     kind.begin(obj)
-    if ownership is not None:
-        metadata["managedFields"] = ownership(None, obj, timestamp(transaction.now))
     stored = transaction.add(kind, obj)
     if metadata.get("ownerReferences"):
         Collector(transaction).adopted(stored)
@@ -118,12 +125,19 @@ def replace(
     return _update(transaction, stored, obj, subresource, ownership)
 
 
-def patch(transaction: Transaction, stored: Stored, change: Any, type: PatchType, subresource: str) -> Object:
+def patch(
+    transaction: Transaction,
+    stored: Stored,
+    change: Any,
+    type: PatchType,
+    subresource: str,
+    ownership: Ownership | None = None,
+) -> Object:
     """Applies a patch to an object and returns the result; see `Kube.patch`."""
     if type == "merge" and not isinstance(change, dict):
         raise bad_request("the patch does not leave an object")
     work = merge if type == "merge" else apply
-    return alter(transaction, stored, lambda old: work(old, change), subresource)
+    return alter(transaction, stored, lambda old: work(old, change), subresource, ownership)
 
 
 def alter(
@@ -192,6 +206,7 @@ def _update(
     transaction: Transaction, stored: Stored, new: Object, subresource: str, ownership: Ownership | None
 ) -> Object:
     kind, old = stored.kind, stored.object
+    said = rules.metadata_of(new).get("managedFields")
     if subresource == "status" and kind.has_status:
         rules.check_version(kind, stored.name, old["metadata"], rules.metadata_of(new).get("resourceVersion"))
         obj: Object = {**old, "status": new.get("status") or {}}
@@ -203,8 +218,9 @@ def _update(
         raise error("NotFound", "the server could not find the requested resource", resource=kind.resource)
     else:
         obj = _changed(transaction, stored, own(new))
+    ownership = ownership or _inherited(transaction, old, said, subresource)
     if ownership is not None:
-        obj["metadata"] = {**obj["metadata"], "managedFields": ownership(old, obj, timestamp(transaction.now))}
+        _record(obj, ownership(kind, old, obj, said, timestamp(transaction.now)))
     if obj == old and same(obj, old):
         return old
     collector = Collector(transaction)
@@ -215,6 +231,22 @@ def _update(
     if owners and owners != stored.metadata.get("ownerReferences"):
         collector.adopted(written)
     return written.object
+
+
+def _inherited(transaction: Transaction, old: Object, said: Any, subresource: str) -> Ownership | None:
+    """What is recorded of a write of this process: only where somebody's writes have been, or owners are given."""
+    return None if said is None and "managedFields" not in old["metadata"] else _own(transaction, subresource)
+
+
+def _own(transaction: Transaction, subresource: str) -> Ownership:
+    return import_module(OWNERS).Recording(transaction.registry, IN_PROCESS, subresource)
+
+
+def _record(obj: Object, entries: Sequence[Object]) -> None:
+    metadata = obj["metadata"] = dict(rules.metadata_of(obj))
+    metadata.pop("managedFields", None)
+    if entries:
+        metadata["managedFields"] = list(entries)
 
 
 def _changed(transaction: Transaction, stored: Stored, new: Object) -> Object:
@@ -258,7 +290,11 @@ def bind(transaction: Transaction, stored: Stored, node: str, status: Object) ->
     scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(transaction.now)}
     conditions = [condition for condition in objects(before, "conditions") if condition.get("type") != "PodScheduled"]
     new_status = merge({**before, "conditions": [*conditions, scheduled]}, status)
-    return transaction.put(stored, {**old, "spec": {**old["spec"], "nodeName": node}, "status": new_status}).object
+    obj: Object = {**old, "spec": {**old["spec"], "nodeName": node}, "status": new_status}
+    ownership = _inherited(transaction, old, None, "status")
+    if ownership is not None:
+        _record(obj, ownership(stored.kind, old, obj, None, timestamp(transaction.now)))
+    return transaction.put(stored, obj).object
 
 
 def refuse_stale(stored: Stored, uid: str, resource_version: str) -> None:

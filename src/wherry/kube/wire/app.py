@@ -16,8 +16,8 @@ from typing import Any
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.registry import MAJOR, MINOR, VERSION
 from wherry.kube.errors import KubeError, bad_request, error
-from wherry.kube.wire import discovery, openapi, pod_parts, reviews, verbs
-from wherry.kube.wire.exchange import JSON, ClientGone, Exchange, Receive, Scope, Send
+from wherry.kube.wire import discovery, openapi, patching, pod_parts, reviews, verbs
+from wherry.kube.wire.exchange import BODY_WITHIN_S, JSON, ClientGone, Exchange, Receive, Scope, Send
 from wherry.kube.wire.paths import Target, parse
 from wherry.kube.wire.sockets import Socket
 from wherry.seams import Clock
@@ -32,10 +32,10 @@ _COLLECTION: dict[str, Verb] = {"GET": verbs.list_, "POST": verbs.create, "DELET
 _OBJECT: dict[str, Verb] = {
     "GET": verbs.get,
     "PUT": verbs.replace,
-    "PATCH": verbs.patch,
+    "PATCH": patching.patch,
     "DELETE": verbs.delete,
 }
-_PART: dict[str, Verb] = {"GET": verbs.get, "PUT": verbs.replace, "PATCH": verbs.patch}
+_PART: dict[str, Verb] = {"GET": verbs.get, "PUT": verbs.replace, "PATCH": patching.patch}
 _POD_LOG: dict[str, Verb] = {"GET": verbs.logs}
 
 
@@ -59,10 +59,12 @@ _POD_PARTS: dict[str, dict[str, Verb]] = {
 _STREAM: dict[str, Verb] = {"GET": _need_socket, "POST": _need_socket}
 
 
-def make_app(kube: EmbeddedKube, *, clock: Clock, stopping: asyncio.Event) -> Application:
+def make_app(
+    kube: EmbeddedKube, *, clock: Clock, stopping: asyncio.Event, body_within_s: float = BODY_WITHIN_S
+) -> Application:
     """The app over the objects of `kube`; it has no lifespan: who makes the kube runs it.
 
-    `stopping` set ends all streams.
+    `stopping` set ends all streams.  body_within_s: how long the body of a request may take to arrive.
     """
     server = verbs.Server(kube, clock)
 
@@ -70,13 +72,15 @@ def make_app(kube: EmbeddedKube, *, clock: Clock, stopping: asyncio.Event) -> Ap
         if scope["type"] == "websocket":
             await _serve_socket(server, Socket(scope, receive, send))
             return
-        exchange = Exchange(scope, receive, send, stopping)
+        exchange = Exchange(scope, receive, send, stopping, body_within_s)
         try:
             await _answer(server, exchange)
         except ClientGone:
             pass
         except KubeError as problem:
             await _refuse(exchange, problem)
+        except RecursionError:
+            await _refuse(exchange, bad_request("what the request says is nested too deeply"))
         except Exception as problem:  # noqa: BLE001 - the boundary: a fault of ours is told, and never ends the server
             traceback.print_exception(problem)
             await _refuse(exchange, _fault(problem))

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from wherry.ir import yaml
-from wherry.kube.errors import bad_request, error
+from wherry.kube.errors import KubeError, bad_request, error
 from wherry.kube.schemas import MalformedProtobuf, decode
 
 Scope = MutableMapping[str, Any]
@@ -23,9 +23,14 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as an API server's limit for a request
+BODY_WITHIN_S = 60.0  # as an API server's time for a request that is not a stream
 _GZIP_FROM_BYTES = 128 * 1024  # as an API server: smaller answers are not worth it
 JSON = "application/json"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
+YAML = "application/yaml"
+BODIES = (JSON, YAML, PROTOBUF)
+_PATCH = ("-patch+json", "-patch+yaml")
+_LONGEST_WARNING, _MOST_WARNINGS = 1024, 16  # letters, and texts; clients bound the size of headers
 _TRUE = frozenset(["", "1", "t", "T", "TRUE", "true", "True"])
 _FALSE = frozenset(["0", "f", "F", "FALSE", "false", "False"])
 _encode = msgspec.json.Encoder().encode
@@ -41,6 +46,21 @@ def flag(query: Mapping[str, str], name: str) -> bool:
     raise bad_request(f"{name}: {text!r} is not a boolean")
 
 
+def _too_large() -> KubeError:
+    return error("RequestEntityTooLarge", f"Request entity too large: limit is {BODY_LIMIT_BYTES}")
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether a text of YAML is one of JSON, too: what programs send, and the quicker to read."""
+    if not data.startswith(b"{"):
+        return False
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
 class ClientGone(Exception):
     """The client has closed the connection: nobody is left to answer."""
 
@@ -48,7 +68,14 @@ class ClientGone(Exception):
 class Exchange:
     """A request and the way to answer it."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        stopping: asyncio.Event,
+        body_within_s: float = BODY_WITHIN_S,
+    ) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -58,6 +85,8 @@ class Exchange:
         self.warnings: list[str] = []
         self._send = send
         self._stopping = stopping
+        self._body_within_s = body_within_s
+        self._unread = self.header("content-length") not in ("", "0") or bool(self.header("transfer-encoding"))
 
     def header(self, name: str) -> str:
         """A header's value, empty when it is not there; `name` in lower case."""
@@ -77,7 +106,21 @@ class Exchange:
         return int(text)
 
     async def body(self) -> bytes:
-        """The whole body; raises TooLarge, ClientGone."""
+        """The whole body; raises TooLarge, Timeout, BadRequest for a compressed one, ClientGone."""
+        encoding = self.header("content-encoding")
+        if encoding not in ("", "identity"):
+            raise bad_request(f"the body of the request is encoded (Content-Encoding: {encoding}): send it as it is")
+        length = self.header("content-length")
+        if length.isdigit() and len(length) < 19 and int(length) > BODY_LIMIT_BYTES:
+            raise _too_large()  # without a look at it
+        try:
+            async with asyncio.timeout(self._body_within_s):
+                return await self._read()
+        except TimeoutError:
+            why = f"the body of the request did not arrive within {self._body_within_s:g} seconds"
+            raise error("Timeout", why) from None
+
+    async def _read(self) -> bytes:
         parts: list[bytes] = []
         size = 0
         while True:
@@ -87,10 +130,10 @@ class Exchange:
             part: bytes = message.get("body", b"")
             size += len(part)
             if size > BODY_LIMIT_BYTES:
-                why = f"Request entity too large: limit is {BODY_LIMIT_BYTES}"
-                raise error("RequestEntityTooLarge", why)
+                raise _too_large()
             parts.append(part)
             if not message.get("more_body"):
+                self._unread = False
                 return b"".join(parts)
 
     async def content(self, read: Callable[[bytes], None] | None = None) -> Any:
@@ -102,10 +145,14 @@ class Exchange:
         if not data:
             return None
         kind = self.content_type
+        if kind not in BODIES and not kind.endswith(_PATCH):
+            known = ", ".join(BODIES)
+            why = f"the body of the request was in an unknown format - accepted media types include: {known}"
+            raise error("UnsupportedMediaType", why)
         try:
             if kind == PROTOBUF:
                 return decode(data)
-            if "yaml" not in kind:
+            if "yaml" not in kind or _is_json(data):
                 value = msgspec.json.decode(data)
                 if read is not None:
                     read(data)
@@ -150,8 +197,11 @@ class Exchange:
             body = gzip.compress(body, 1)
             headers.append((b"content-encoding", b"gzip"))
         headers.append((b"content-length", str(len(body)).encode()))
-        for text in self.warnings:  # RFC 9111: code, agent, quoted text
-            quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+        if self._unread:  # whatever more of it comes, nobody looks at it
+            headers.append((b"connection", b"close"))
+        for text in self.warnings[:_MOST_WARNINGS]:  # RFC 9111: code, agent, quoted text
+            shown = "".join(letter if letter.isprintable() else " " for letter in text)[:_LONGEST_WARNING]
+            quoted = shown.replace("\\", "\\\\").replace('"', '\\"')
             headers.append((b"warning", f'299 - "{quoted}"'.encode("latin-1", "replace")))
         await self.start(status, headers)
         await self.part(body, more=False)

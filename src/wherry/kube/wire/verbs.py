@@ -1,4 +1,4 @@
-"""What each verb of the API does with a request: list, watch, get, create, replace, patch, delete, logs.
+"""What each verb of the API does with a request: list, watch, get, create, replace, delete, logs.
 
 Called by `wherry.kube.wire.app`.  Source: "Kubernetes API Concepts".  Invariant: every parameter of a request that
 changes what happens is honoured, or refused with its name.
@@ -6,20 +6,17 @@ changes what happens is honoured, or refused with its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from wherry.kube import patches, strategic
 from wherry.kube.embedded import EmbeddedKube
-from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.kinds import Kind
+from wherry.kube.embedded.owners import LONGEST_MANAGER_BYTES, Recording, check_manager
 from wherry.kube.embedded.scales import SCALE, scale_of
 from wherry.kube.errors import KubeError, bad_request, error
 from wherry.kube.protocol import Object, Propagation
-from wherry.kube.schemas import builtin
 from wherry.kube.times import seconds_of
 from wherry.kube.wire import watches
 from wherry.kube.wire.exchange import Exchange
@@ -28,11 +25,6 @@ from wherry.kube.wire.paths import Target
 from wherry.kube.wire.views import View, view_for
 from wherry.seams import Clock
 
-_STRATEGIC = "application/strategic-merge-patch+json"
-_PATCHES: dict[str, Callable[[Any, Any], Any]] = {
-    "application/json-patch+json": patches.apply,
-    "application/merge-patch+json": patches.merge,
-}
 # Kinds of the core group whose deletion is answered with the object ("Kubernetes API Reference", Response of delete).
 _RETURNED = frozenset(
     (
@@ -73,6 +65,22 @@ class Request(NamedTuple):
     def view(self) -> View:
         """The form in which the client wants to see objects."""
         return view_for(self.exchange, self.body, self.server.clock)
+
+    def recording(self, verb: str) -> Recording:
+        """What is recorded of a write: by the manager that the request names, or the program that sends it.
+
+        verb: Create, Update or Patch.  Raises Invalid for a name that cannot be a manager's.
+        """
+        manager = self.exchange.query.get("fieldManager", "")
+        check_manager(manager, verb)
+        manager = manager or _program(self.exchange.header("user-agent"))
+        return Recording(self.server.kube.registry, manager, self.target.subresource)
+
+
+def _program(agent: str) -> str:
+    """The first word of a User-Agent, as far as it can be a manager's name."""
+    name = "".join(letter for letter in agent.partition("/")[0] if letter.isprintable())
+    return name.encode()[:LONGEST_MANAGER_BYTES].decode(errors="ignore")
 
 
 async def list_(request: Request) -> None:
@@ -170,7 +178,8 @@ async def get(request: Request) -> None:
 async def create(request: Request) -> None:
     """POST to a collection."""
     obj = await _sent(request)
-    obj = await request.server.kube.create(obj, dry_run=is_dry_run(request.exchange.query))
+    dry_run = is_dry_run(request.exchange.query)
+    obj = await request.server.kube.create(obj, dry_run=dry_run, ownership=request.recording("Create"))
     await request.exchange.answer(request.view.object(obj), 201)
 
 
@@ -183,52 +192,15 @@ async def replace(request: Request) -> None:
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
         )
     metadata["name"] = target.name
-    kube, dry_run = request.server.kube, is_dry_run(request.exchange.query)
+    kube, dry_run, ownership = request.server.kube, is_dry_run(request.exchange.query), request.recording("Update")
     if request.body is SCALE:
-        resource, sent = request.kind.resource, obj
+        resource, place, sent = request.kind.resource, (target.name, target.namespace), obj
         obj, _ = await kube.alter(
-            resource, target.name, target.namespace, lambda _: sent, subresource="scale", dry_run=dry_run
+            resource, *place, lambda _: sent, subresource="scale", dry_run=dry_run, ownership=ownership
         )
     else:
-        obj = await kube.replace(obj, subresource=target.subresource, dry_run=dry_run)
+        obj = await kube.replace(obj, subresource=target.subresource, dry_run=dry_run, ownership=ownership)
     await request.exchange.answer(request.view.object(obj))
-
-
-async def patch(request: Request) -> None:
-    """PATCH of an object, of its status or of its scale."""
-    exchange, target = request.exchange, request.target
-    fields = Fields(exchange, request.body)
-    work = _patcher(request)
-    change = await exchange.content(fields.read)
-    if work is not patches.apply and not isinstance(change, dict):
-        raise bad_request("the patch is not an object")
-
-    def changed(old: Object | None) -> Any:
-        new = own(work(old, change))
-        return fields.check(cast("Object", new), patched=change) if isinstance(new, dict) else new
-
-    obj, _ = await request.server.kube.alter(
-        request.kind.resource,
-        target.name,
-        target.namespace,
-        changed,
-        subresource=target.subresource,
-        dry_run=is_dry_run(exchange.query),
-    )
-    await exchange.answer(request.view.object(obj))
-
-
-def _patcher(request: Request) -> Callable[[Any, Any], Any]:
-    """What applies a patch of the request's media type to an object; raises UnsupportedMediaType."""
-    media, kind = request.exchange.content_type, request.body
-    schema = builtin(kind.resource.api_version, kind.resource.kind)
-    if media == _STRATEGIC and schema is not None:
-        return lambda old, change: strategic.merge(old, change, schema)
-    if media not in _PATCHES:
-        known = ", ".join([*_PATCHES, *([_STRATEGIC] if schema is not None else [])])
-        why = f"the body of the request was in an unknown format - accepted media types include: {known}"
-        raise error("UnsupportedMediaType", why)
-    return _PATCHES[media]
 
 
 class DeleteOptions(NamedTuple):

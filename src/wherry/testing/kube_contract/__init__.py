@@ -5,6 +5,7 @@ implementation as an async context manager.  Invariant: the suite asks for nothi
 and never which one it talks to; differences between server versions are declared in `capabilities`.
 """
 
+from wherry.testing.kube_contract.applies import AppliesContract
 from wherry.testing.kube_contract.bounds import BoundsContract
 from wherry.testing.kube_contract.endings import EndingsContract
 from wherry.testing.kube_contract.lists import ListsContract
@@ -16,5 +17,13 @@ from wherry.testing.kube_contract.workloads import WorkloadsContract
 __all__ = ["Capabilities", "KubeContract", "OpenKube"]
 
 
-class KubeContract(ObjectsContract, ListsContract, WatchesContract, EndingsContract, WorkloadsContract, BoundsContract):
+class KubeContract(
+    ObjectsContract,
+    AppliesContract,
+    ListsContract,
+    WatchesContract,
+    EndingsContract,
+    WorkloadsContract,
+    BoundsContract,
+):
     """Derive, set `capabilities` where the server lacks something, and provide the fixture `open_kube`."""
