@@ -12,7 +12,7 @@ import sys
 import time
 from types import ModuleType
 
-from benchmarks import chain, compiling, conformance, hello, imports, loading, wide, zygote
+from benchmarks import chain, compiling, conformance, hello, imports, loading, objects, wide, zygote
 from benchmarks.measure import Figure, floor, note, rounded
 
 MODULES: dict[str, ModuleType] = {
@@ -24,6 +24,7 @@ MODULES: dict[str, ModuleType] = {
     "compile": compiling,
     "conformance": conformance,
     "load": loading,
+    "objects": objects,
 }
 USAGE = """usage: python -m benchmarks [NAME...]
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import types
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
@@ -47,6 +48,24 @@ class Tx(Protocol):
     def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> Rows: ...
 
 
+class _Write:
+    """One caller's work on its way: what is to be done, and what came of it."""
+
+    __slots__ = ("committed", "failure", "value", "work")
+
+    def __init__(self, work: Callable[[Tx], Any], committed: Callable[[Any], object] | None) -> None:
+        self.work = work
+        self.committed = committed
+        self.value: Any = None
+        self.failure: BaseException | None = None
+
+
+@types.coroutine
+def _turn() -> Generator[None, None, None]:
+    """Returns in the next turn of the loop, after everything that is already waiting for it."""
+    yield
+
+
 class Database:
     """One database; all calls from the thread of its event loop.
 
@@ -55,7 +74,7 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._queue: list[tuple[Callable[[Tx], Any], asyncio.Future[Any], Callable[[Any], object] | None]] = []
+        self._queue: list[_Write] = []
         self._closed = False
         self.commits = 0
 
@@ -92,12 +111,15 @@ class Database:
         """
         if self._closed:
             raise StorageError("the database is closed")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        entry = _Write(work, committed)
         if not self._queue:
-            loop.call_soon(self._flush)
-        self._queue.append((work, future, committed))
-        return await future
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._queue.append(entry)
+        # The flush stands in the loop's queue before us: when our turn comes it has been. A future would cost one more.
+        await _turn()
+        if entry.failure is not None:
+            raise entry.failure
+        return entry.value
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work`, which only reads, on a consistent state and return its result (values, not open cursors)."""
@@ -122,13 +144,13 @@ class Database:
         return cast("Tx", self._connection)
 
     def _flush(self) -> None:
-        batch = [entry for entry in self._queue if not entry[1].done()]
-        self._queue.clear()
+        batch, self._queue = self._queue, []
         if not batch:
             return
+        alone = len(batch) == 1
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            results = [self._one(work, alone=len(batch) == 1) for work, _, _ in batch]
+            results = [self._one(entry.work, alone=alone) for entry in batch]
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
             self.commits += 1
@@ -136,13 +158,10 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             results = [(None, _ours(error))] * len(batch)
-        for (_, future, committed), (value, failure) in zip(batch, results, strict=True):
-            if failure is None:
-                if committed is not None:
-                    committed(value)
-                future.set_result(value)
-            else:
-                future.set_exception(failure)
+        for entry, (value, failure) in zip(batch, results, strict=True):
+            entry.value, entry.failure = value, failure
+            if failure is None and entry.committed is not None:
+                entry.committed(value)
 
     def _one(self, work: Callable[[Tx], Any], *, alone: bool) -> tuple[Any, BaseException | None]:
         """Run one work in its savepoint; its failure is its caller's, a failure of the whole transaction raises."""

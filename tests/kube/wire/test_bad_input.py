@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import tempfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -233,36 +234,53 @@ def test_a_client_that_leaves_leaves_nothing(on_face):
     on_face(body)
 
 
-def test_a_watch_that_is_not_read_ends_with_410(tmp_path):
-    """Nothing is kept for it: when it reads again, the history has gone on."""
+class Unread:
+    """A watch whose client takes the head of the answer, and nothing more until `go_on`."""
 
+    def __init__(self, face) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self._reading = asyncio.Event()
+        self._first = [{"type": "http.request", "body": b"", "more_body": False}]
+        scope = face._scope("GET", CONFIGMAPS, {"watch": "true", "resourceVersion": face.kube.version}, {})
+        self._task = asyncio.ensure_future(face.app(scope, self._receive, self._send))
+
+    async def _receive(self):
+        if self._first:
+            return self._first.pop()
+        await asyncio.Event().wait()
+
+    async def _send(self, message):
+        if self.sent:
+            await self._reading.wait()  # as a full socket
+        self.sent.append(message)
+
+    async def go_on(self) -> list[dict[str, Any]]:
+        """Reads to the end."""
+        self._reading.set()
+        await asyncio.wait_for(self._task, 10)
+        return [json.loads(message["body"]) for message in self.sent if message.get("body")]
+
+
+def test_a_watch_that_is_not_read_costs_nothing_and_ends_with_410(tmp_path):
     async def main():
-        async with opened(tmp_path, window=Window(changes=16)) as face:
-            reading, sent = asyncio.Event(), []
-            first = [{"type": "http.request", "body": b"", "more_body": False}]
-
-            async def receive():
-                if first:
-                    return first.pop()
-                await asyncio.Event().wait()
-
-            async def send(message):
-                if sent:
-                    await reading.wait()  # as a full socket
-                sent.append(message)
-
-            scope = face._scope("GET", CONFIGMAPS, {"watch": "true", "resourceVersion": face.kube.version}, {})
+        async with opened(tmp_path, window=Window(size_bytes=1 << 20)) as face:
             await face.ask("POST", CONFIGMAPS, config())
-            scope["query_string"] = f"watch=true&resourceVersion={face.kube.version}".encode()
-            watching = asyncio.ensure_future(face.app(scope, receive, send))
-            for number in range(50):
-                await face.ask("PATCH", SETTINGS, {"data": {"n": str(number)}}, content_type=MERGE)
-            reading.set()
-            await asyncio.wait_for(watching, 10)
-            events = [json.loads(message["body"]) for message in sent if message.get("body")]
-            assert (events[-1]["type"], events[-1]["object"]["code"]) == ("ERROR", 410)
-            assert len(events) <= 2
-            assert sent[-1]["more_body"] is False
+            watches = [Unread(face) for _ in range(20)]
+            await face.ask("PATCH", SETTINGS, {"data": {"n": "first"}}, content_type=MERGE)
+            tracemalloc.start()
+            try:
+                for number in range(200):
+                    change = {"data": {"n": str(number), "x": "x" * 100_000}}
+                    await face.ask("PATCH", SETTINGS, change, content_type=MERGE)
+                held, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert held < 6 << 20  # of 20 MiB of changes, told to twenty
+            for watch in watches:
+                events = await watch.go_on()
+                assert (events[-1]["type"], events[-1]["object"]["code"]) == ("ERROR", 410)
+                assert len(events) <= 2
+                assert watch.sent[-1]["more_body"] is False
 
     asyncio.run(main())
 

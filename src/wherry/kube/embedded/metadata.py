@@ -31,6 +31,7 @@ _SERVER_SET = (
 )
 # What never changes once it is set; leaving it out means "as it was".
 _IMMUTABLE = ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
+_CHECKED = ("labels", "annotations", "finalizers", "ownerReferences", "name", "namespace")  # what `check` looks at
 _LEGACY_FINALIZERS = frozenset(["orphan", "foregroundDeletion", "kubernetes"])
 
 
@@ -209,7 +210,8 @@ def carry_over(kind: Kind, old: Object, new: Object) -> list[Cause]:
     metadata.pop("generation", None)
     if "generation" in before:
         metadata["generation"] = before["generation"]
-    causes += check(kind, metadata)
+    if any(metadata.get(key) != before.get(key) for key in _CHECKED):
+        causes += check(kind, metadata)
     if "deletionTimestamp" in before and not causes:
         added = set(metadata.get("finalizers") or ()) - set(before.get("finalizers") or ())
         if added:
