@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.cli.homes import Done, RealHome
 
 from wherry.seams import SystemIds
@@ -81,9 +82,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "cluster":
         kubeconfig: Path = request.getfixturevalue("kubeconfig")
         namespace = f"exec-{SystemIds().suffix(8)}"
-        context = re.search(r"current-context: *(\S+)", kubeconfig.read_text())
-        assert context is not None
-        target = {"context": context[1].strip('"'), "kubeconfig": str(kubeconfig), "namespace": namespace}
+        context = yaml.safe_load(kubeconfig.read_text())["current-context"]
+        target = {"context": context, "kubeconfig": str(kubeconfig), "namespace": namespace}
         lines = [f"{key} = {json.dumps(value)}" for key, value in target.items()]
         home.write("wherry.toml", "\n".join(["[targets.there]", *lines, ""]))
         found = Site(home, ("--on", "there"), 8080)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import pytest
 from wherry.server.guard import ADDRESSES, FORGET_S, LONGEST_WAIT_S, WAITING, Failures, Guard, host_name
 
 TOKEN = "t" * 43
+SUBPROTOCOL = "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(TOKEN.encode()).decode().rstrip("=")
 GOOD = {"host": "localhost:8443", "authorization": f"Bearer {TOKEN}"}
 
 
@@ -49,7 +51,9 @@ class Guarded:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    async def ask(self, path: str = "/v1/status", *, address: str = "10.0.0.1", **headers: str) -> Answer:
+    async def ask(
+        self, path: str = "/v1/status", *, address: str = "10.0.0.1", kind: str = "http", **headers: str
+    ) -> Answer:
         sent: list[dict[str, Any]] = []
 
         async def receive() -> Any:
@@ -59,8 +63,10 @@ class Guarded:
             sent.append(message)
 
         listed = [(name.encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "http", "scheme": "https", "path": path, "headers": listed, "client": (address, 5)}
+        scope = {"type": kind, "scheme": "https", "path": path, "headers": listed, "client": (address, 5)}
         await self.guard(scope, receive, send)
+        answer = "websocket.http.response" if kind == "websocket" and sent[0]["status"] != 200 else "http.response"
+        assert [message["type"] for message in sent] == [f"{answer}.start", f"{answer}.body"]
         return Answer(sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"]))
 
 
@@ -157,3 +163,21 @@ def test_failures_are_forgotten_and_their_memory_is_bounded(capsys: pytest.Captu
     for number in range(ADDRESSES + 10):
         failures.failed(str(number))
     assert len(failures) == ADDRESSES
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (GOOD, 200),
+        ({**GOOD, "origin": "https://localhost:8443"}, 200),
+        ({**GOOD, "origin": "https://evil.example"}, 403),
+        ({**GOOD, "host": "evil.example"}, 403),
+        ({"host": "localhost"}, 401),
+        ({"host": "localhost", "authorization": "Bearer wrong"}, 401),
+        ({"host": "localhost", "sec-websocket-protocol": f"v5.channel.k8s.io, {SUBPROTOCOL}"}, 200),
+        ({"host": "localhost", "sec-websocket-protocol": f"{SUBPROTOCOL[:-4]}, v5.channel.k8s.io"}, 401),
+        ({"host": "localhost", "sec-websocket-protocol": "base64url.bearer.authorization.k8s.io.*"}, 401),
+    ],
+)
+def test_websockets_are_guarded_as_requests_are(headers: dict[str, str], status: int) -> None:
+    assert asyncio.run(Guarded().ask(kind="websocket", **headers)).status == status

@@ -153,3 +153,88 @@ def test_who_asks_may_do_everything(kubectl: Kubectl) -> None:
 
 def test_a_wrong_token_is_no_entry(kubectl: Kubectl) -> None:
     assert "must be logged in" in kubectl.refused("get pods --token=wrong")
+
+
+def test_differences_are_shown_before_they_are_made(kubectl: Kubectl) -> None:
+    assert kubectl.run("diff -f -", stdin=CONFIG % ("differs", "a: '1'")).code == 1
+    kubectl("apply -f -", stdin=CONFIG % ("differs", "a: '1'"))
+    assert kubectl("diff -f -", stdin=CONFIG % ("differs", "a: '1'")) == ""
+    changed = kubectl.run("diff -f -", stdin=CONFIG % ("differs", "a: '2'"))
+    assert changed.code == 1
+    assert '+  a: "2"' in changed.out
+    assert kubectl("get cm differs -o jsonpath={.data.a}") == "1"
+    kubectl("delete cm differs")
+
+
+def test_changes_are_watched(kubectl: Kubectl) -> None:
+    watching = kubectl.cluster.start(kubectl.program, "get", "cm", "-l", "watched=yes", "-w", "-o", "name")
+    kubectl("create cm first --from-literal=a=b")
+    kubectl("label cm first watched=yes")
+    assert watching.stdout.readline() == "configmap/first\n"
+    kubectl("patch cm first -p", '{"data":{"a":"c"}}')
+    assert watching.stdout.readline() == "configmap/first\n"
+    watching.terminate()
+    watching.communicate(timeout=30)
+    kubectl("delete cm first")
+
+
+def test_every_form_of_deletion(kubectl: Kubectl) -> None:
+    for name in ("one", "two", "three", "four"):
+        kubectl(f"create cm {name} --from-literal=a={name}")
+        kubectl(f"label cm {name} doomed=yes")
+    assert kubectl("delete cm one --dry-run=server").endswith("(server dry run)\n")
+    assert kubectl("delete cm/one cm/two --wait=false").count("deleted") == 2
+    kubectl("delete cm three --cascade=orphan --now")
+    kubectl("delete -f -", stdin=CONFIG % ("four", ""))
+    assert kubectl("delete cm four --ignore-not-found") == ""
+    kubectl("create cm five")
+    kubectl("label cm five doomed=yes")
+    kubectl("delete cm -l doomed=yes --cascade=foreground")
+    kubectl("create cm six")
+    kubectl("delete cm --field-selector metadata.name=six")
+    assert kubectl("get cm -l doomed=yes -o name") == ""
+    kubectl("run stays --image=busybox --command -- sleep 1000")
+    assert "force deleted" in kubectl("delete pod stays --force --grace-period=0")
+
+
+CREATED = (
+    ("namespace made", "namespace/made"),
+    ("configmap made --from-literal=a=b", "configmap/made"),
+    ("secret generic made --from-literal=a=b", "secret/made"),
+    ("secret docker-registry made --docker-server=s --docker-username=u --docker-password=p", "secret/made"),
+    ("serviceaccount made", "serviceaccount/made"),
+    ("service clusterip made --tcp=80:8080", "service/made"),
+    ("service nodeport made --tcp=80:8080", "service/made"),
+    ("service externalname made --external-name=example.org", "service/made"),
+    ("deployment made --image=busybox --replicas=0", "deployment.apps/made"),
+    ("job made --image=busybox -- true", "job.batch/made"),
+    ("cronjob made --image=busybox --schedule=@yearly -- true", "cronjob.batch/made"),
+    ("role made --verb=get --resource=pods", "role.rbac.authorization.k8s.io/made"),
+    ("clusterrole made --verb=get --resource=pods", "clusterrole.rbac.authorization.k8s.io/made"),
+    ("rolebinding made --role=made --user=me", "rolebinding.rbac.authorization.k8s.io/made"),
+    ("clusterrolebinding made --clusterrole=made --user=me", "clusterrolebinding.rbac.authorization.k8s.io/made"),
+    ("priorityclass made --value=7", "priorityclass.scheduling.k8s.io/made"),
+    ("poddisruptionbudget made --selector=a=b --min-available=1", "poddisruptionbudget.policy/made"),
+)
+
+
+@pytest.mark.parametrize(("words", "made"), CREATED, ids=[words.split("=")[0] for words, _ in CREATED])
+def test_each_kind_is_created_shown_described_and_deleted(kubectl: Kubectl, words: str, made: str) -> None:
+    assert kubectl(f"create {words}") == f"{made} created\n"
+    assert kubectl(f"get {made}").splitlines()[1].split()[0] == "made"
+    assert kubectl(f"get {made} -o yaml").startswith("apiVersion:")
+    assert kubectl(f"describe {made}").split()[:2] == ["Name:", "made"]
+    assert "DESCRIPTION:" in kubectl(f"explain {made.split('/')[0].split('.')[0]}")
+    kubectl(f"delete {made} --now")
+
+
+def test_what_else_is_asked(kubectl: Kubectl) -> None:
+    assert "Kubernetes control plane" in kubectl("cluster-info")
+    assert kubectl("config current-context") == "wherry\n"
+    assert kubectl("get --raw /api/v1/namespaces/default").startswith('{"')
+    assert {"v1", "apps/v1", "batch/v1"} <= set(kubectl("api-versions").splitlines())
+    kubectl("run sayer --image=busybox --restart=Never --command -- true")
+    kubectl("wait pod/sayer --for=jsonpath={.status.phase}=Succeeded --timeout=30s")
+    kubectl("events --for pod/sayer")
+    assert "restartPolicy" in kubectl("explain pods.spec --recursive")
+    kubectl("delete pod sayer")

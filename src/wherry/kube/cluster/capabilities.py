@@ -36,6 +36,8 @@ class Capabilities:
 
     name_label: bool = _since(21)
     """Namespaces carry the label kubernetes.io/metadata.name."""
+    end_of_input: bool = _since(30)
+    """An executed command can be told the end of its input (v5.channel.k8s.io)."""
     pod_generation: bool = _since(33)
     """Pods have a metadata.generation."""
     atomic_maps: bool = _since(21)

@@ -11,10 +11,11 @@ from wherry.testing.kube_contract.endings import EndingsContract
 from wherry.testing.kube_contract.lists import ListsContract
 from wherry.testing.kube_contract.objects import ObjectsContract
 from wherry.testing.kube_contract.setting import Capabilities, OpenKube
+from wherry.testing.kube_contract.streams import StreamsContract
 from wherry.testing.kube_contract.watches import WatchesContract
 from wherry.testing.kube_contract.workloads import WorkloadsContract
 
-__all__ = ["Capabilities", "KubeContract", "OpenKube"]
+__all__ = ["Capabilities", "KubeContract", "OpenKube", "StreamsContract"]
 
 
 class KubeContract(
