@@ -46,14 +46,14 @@ def run_wherry(*words: str, cwd: Path, home: Path, environ: Mapping[str, str] | 
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def until(condition: Callable[[], T], what: str) -> T:
+def until(condition: Callable[[], T], what: str, limit_s: float = LIMIT_S) -> T:
     """Waits for a condition of another process, which can tell us nothing; returns what it gave."""
-    end = time.monotonic() + LIMIT_S
+    end = time.monotonic() + limit_s
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < end, f"waited {LIMIT_S:g} s for {what}"
+        assert time.monotonic() < end, f"waited {limit_s:g} s for {what}"
         time.sleep(0.01)
 
 

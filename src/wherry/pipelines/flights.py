@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from wherry.pipelines.engine.model import Event, Kind, RunInfo
+from wherry.pipelines.engine.model import Error, Event, Kind, RunInfo
 from wherry.pipelines.engine.state import Run
 from wherry.pipelines.pods import Identity
 from wherry.pipelines.targets import Target
@@ -83,6 +83,10 @@ class Flight(msgspec.Struct, eq=False):
     cache_key: str | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    waiting: Error | None = None
+    """Why its pod has not started yet, as far as the pod says."""
+    overdue: bool = False
+    """Whether its pod has waited for too long, and is being deleted for it."""
 
     @property
     def identity(self) -> Identity:

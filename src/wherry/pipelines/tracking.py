@@ -15,11 +15,21 @@ from typing import Any, Protocol
 from wherry.kube.errors import Gone, KubeError, NotFound
 from wherry.kube.protocol import Object, WatchEvent
 from wherry.kube.resources import EVENTS, PODS
-from wherry.pipelines.engine.model import Canceled, Failed, Started, Succeeded
+from wherry.pipelines.engine.model import Canceled, Error, Failed, Started, Succeeded
 from wherry.pipelines.flights import Flight, Handle, Item, LiveRun, LostPod, Notice, Stage
 from wherry.pipelines.pods import SELECTOR, attempt_of
 from wherry.pipelines.targets import Site
-from wherry.pipelines.verdicts import Alive, Broke, Committed, Over, of_pod, outcome, parse_record, vanished
+from wherry.pipelines.verdicts import (
+    Broke,
+    Committed,
+    Over,
+    made_at,
+    of_pod,
+    outcome,
+    parse_record,
+    vanished,
+    waiting,
+)
 from wherry.seams import Clock
 from wherry.storage.errors import ArtifactMissing, StorageError
 
@@ -67,6 +77,7 @@ class Tracker:
         self._store = site.store
         self._clock = clock
         self._pause_s = pause_s
+        self._pending_limit_s = site.pending_limit_s
         self._flights: dict[tuple[str, str], Flight] = {}
         self._recent: OrderedDict[tuple[str, str], Flight] = OrderedDict()
 
@@ -152,10 +163,26 @@ class Tracker:
             self.judge(flight, verdict)
         elif deleted:
             self.judge(flight, vanished(flight.name))
-        elif isinstance(verdict, Alive) and flight.started_at is None:
+        elif verdict is None:
+            self._waits(flight, pod)
+        elif flight.started_at is None:
             flight.started_at = verdict.started_at or self._clock.time()
+            flight.disarm()
             if not flight.announced:
                 flight.timer = self._owner.timers.call_later(ANNOUNCE_AFTER_S, self._announce, flight)
+
+    def _waits(self, flight: Flight, pod: Object) -> None:
+        """The flight's pod has not started; it may wait for so long, counted from when it was made."""
+        flight.waiting = waiting(pod)
+        if self._pending_limit_s is not None and flight.timer is None and not flight.overdue:
+            left_s = made_at(pod) + self._pending_limit_s - self._clock.time()
+            flight.timer = self._owner.timers.call_later(max(left_s, 0.0), self._overdue, flight)
+
+    def _overdue(self, flight: Flight) -> None:
+        flight.timer = None
+        if flight.stage is not Stage.LANDED and flight.started_at is None:
+            flight.overdue = True
+            self._owner.spawn(self.delete_pod(flight, at_once=True))
 
     def judge(self, flight: Flight, over: Over) -> None:
         """The flight's pod has ended, or is gone."""
@@ -208,11 +235,18 @@ class Tracker:
             item = Succeeded(flight.path, flight.attempt, end.outputs)
         elif flight.stopping:
             item = Canceled(flight.path, flight.attempt)
+        elif flight.overdue:
+            item = Failed(flight.path, flight.attempt, self._never_started(flight), retriable=False)
         elif isinstance(end, Broke):
             item = Failed(flight.path, flight.attempt, end.error, retriable=end.retriable)
         else:
             item = LostPod(flight, over)
         self._owner.landed(flight, item)
+
+    def _never_started(self, flight: Flight) -> Error:
+        told = flight.waiting or {"type": "Pending", "message": ""}
+        limit = f"The task's pod did not start within {self._pending_limit_s or 0:g} seconds"
+        return {"type": told["type"], "message": f"{limit}: {told['message']}" if told["message"] else f"{limit}."}
 
 
 def _key(pod: Object) -> tuple[str, str]:

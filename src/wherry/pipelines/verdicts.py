@@ -6,6 +6,7 @@ judged by its pod; a pod that vanished or was taken away is LOST, which is no fa
 
 from __future__ import annotations
 
+import re
 import signal
 from datetime import datetime
 from typing import Any, Literal
@@ -50,6 +51,12 @@ class CommitRecord(msgspec.Struct):
     error: dict[str, Any] | None = None
 
 
+# What container runtimes say when the first word of a command, our `python3`, is not in the image.
+_NO_PYTHON = re.compile(r"python3\b.*(?:not found|no such file)", re.IGNORECASE | re.DOTALL)
+_WITHOUT_PYTHON = (
+    'The image {image} has no python3. Say so in wherry.toml, under [images]: "{image}" = {{ python = false }};'
+    " its tasks then bring a Python along."
+)
 _records = msgspec.json.Decoder(CommitRecord)
 
 
@@ -107,7 +114,7 @@ def of_pod(pod: Object) -> Alive | Over | None:
         return _hopeless(status)
     main = _main(status)
     state: dict[str, Any] = main.get("state") or {}
-    if phase == "Running":
+    if phase == "Running" and "terminated" not in state:  # a pod that is being deleted keeps its phase to the end
         running = state.get("running")
         return Alive(_time(running.get("startedAt"))) if running else None
     ended: dict[str, Any] = state.get("terminated") or {}
@@ -122,6 +129,8 @@ def of_pod(pod: Object) -> Alive | Over | None:
         )
     )
     error = _error(status, ended, phase)
+    if ended.get("startedAt") in (None, "1970-01-01T00:00:00Z") and _NO_PYTHON.search(ended.get("message") or ""):
+        error = {"type": "ImageWithoutPython", "message": _WITHOUT_PYTHON.format(image=_image(pod))}
     return Over(record, lost, error, _time(ended.get("startedAt")), _time(ended.get("finishedAt")))
 
 
@@ -130,7 +139,8 @@ def outcome(over: Over, record: CommitRecord | None) -> Outcome:
     if record is None:
         return Lost(over.error) if over.lost else Broke(over.error)
     if record.state == "FAILED":
-        return Broke(record.error or over.error)
+        killed = over.error["type"] == "OOMKilled"  # a command that is killed for memory cannot say so
+        return Broke(over.error if killed else record.error or over.error)
     outputs: Outputs = record.outputs or {}
     for name, value in (outputs.get("parameters") or {}).items():
         if _size(value) > PARAMETER_LIMIT_BYTES:
@@ -151,6 +161,29 @@ def vanished(name: str) -> Over:
     return Over(None, True, error, None, None)
 
 
+def waiting(pod: Object) -> Error:
+    """Why the pod has not started: no node for it, an image that does not come, or what its containers say."""
+    status: dict[str, Any] = pod.get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return {"type": condition.get("reason") or "Unschedulable", "message": condition.get("message") or ""}
+    containers: list[dict[str, Any]] = [
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    ]
+    for container in containers:
+        state: dict[str, Any] = container.get("state") or {}
+        told: dict[str, Any] = state.get("waiting") or {}
+        if told.get("reason"):
+            return {"type": told["reason"], "message": told.get("message") or ""}
+    return {"type": "Pending", "message": ""}
+
+
+def made_at(pod: Object) -> float:
+    """When the pod was made, in seconds since the epoch."""
+    return _time(pod["metadata"]["creationTimestamp"]) or 0.0
+
+
 def passing(refusal: Forbidden) -> bool:
     """Whether a pod that was forbidden may be allowed later: a quota is full until other pods end."""
     return "exceeded quota" in refusal.message
@@ -169,6 +202,10 @@ def _hopeless(status: dict[str, Any]) -> Over | None:
     if reason not in HOPELESS_REASONS:
         return None
     return Over(None, False, {"type": reason, "message": waiting.get("message") or reason}, None, None)
+
+
+def _image(pod: Object) -> str:
+    return next((each.get("image", "") for each in pod["spec"]["containers"] if each.get("name") == "main"), "")
 
 
 def _main(status: dict[str, Any]) -> dict[str, Any]:
