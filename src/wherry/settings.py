@@ -21,12 +21,14 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class ImageRule(NamedTuple):
-    """What an image pattern stands for: an environment of `requirements` and `python`, or another `image`."""
+    """What an image pattern stands for: an environment of `requirements` and `python`, or another `image`, or one
+    without Python (`python = false`)."""
 
     pattern: str
     requirements: tuple[str, ...] = ()
     python: str | None = None
     image: str | None = None
+    without_python: bool = False
 
 
 class Volume(NamedTuple):
@@ -57,6 +59,7 @@ class Target(NamedTuple):
     wheels: Volume | None = None  # where tasks keep the packages that they have fetched
     service_account: str | None = None  # of the pods; without one they have no token
     pull_secrets: tuple[str, ...] = ()
+    python_image: str = "python:3.11"  # an image with the Python that containers without one carry
     pending_limit_s: float = 3600.0  # a pod that cannot start for so long fails; long enough for a node to be added
 
     @property
@@ -185,10 +188,11 @@ _TARGET_KEYS = (
     "wheels",
     "service_account",
     "pull_secrets",
+    "python_image",
     "pending_limit",
 )
 _GRANTS: tuple[Literal["sts", "pod"], ...] = ("sts", "pod")
-_OF_CLUSTERS = ("kubeconfig", "volume", "wheels", "service_account", "pull_secrets", "pending_limit")
+_OF_CLUSTERS = ("kubeconfig", "volume", "wheels", "service_account", "pull_secrets", "python_image", "pending_limit")
 _VOLUME_KINDS = ("claim", "host_path", "nfs")
 
 
@@ -222,6 +226,7 @@ def _target(path: str, name: str, value: object) -> Target:
         wheels=_volume(path, f"{where}.wheels", table.value("wheels", None)),
         service_account=table.text("service_account"),
         pull_secrets=table.texts("pull_secrets"),
+        python_image=table.text("python_image") or "python:3.11",
         pending_limit_s=table.duration_s("pending_limit", 3600.0),
     )
 
@@ -259,6 +264,11 @@ def _images(path: str, where: str, value: object) -> tuple[ImageRule, ...]:
             rules.append(ImageRule(pattern, image=meaning))
             continue
         table = _Table(path, f'{where}."{pattern}"', meaning, ("requirements", "python"))
+        if table.value("python", None) is False:
+            if table.texts("requirements"):
+                raise UsageError(f'{path}: {where}."{pattern}" has requirements, but no Python to put them into')
+            rules.append(ImageRule(pattern, without_python=True))
+            continue
         rules.append(ImageRule(pattern, requirements=table.texts("requirements"), python=table.text("python")))
     return tuple(rules)
 

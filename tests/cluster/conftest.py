@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from tests.cli.homes import RealHome
+from tests.conftest import SHARED
 
 from wherry.kube.cluster.client import ClusterKube
 from wherry.kube.cluster.config import find
@@ -86,6 +89,35 @@ def place(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     found.write("wherry.toml", target("test", cluster, folder / "store"))
     yield found
     found.end()
+
+
+TOOL = r"""
+#include <stdio.h>
+#include <string.h>
+int main(int n, char **words) {
+    if (n != 5 || strcmp(words[1], "write")) return 7;
+    FILE *file = fopen(words[3], "w");
+    if (!file || fputs(words[2], file) < 0 || fclose(file)) return 8;
+    file = fopen(words[4], "w");
+    if (!file || fprintf(file, "%zu", strlen(words[2])) < 0 || fclose(file)) return 9;
+    puts("written");
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def bare_image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image that holds one program without libraries, and nothing else: no shell, no C library, no Python."""
+    folder = tmp_path_factory.mktemp("bare")
+    root = folder / "root"
+    (root / "tmp").mkdir(parents=True)
+    (folder / "tool.c").write_text(TOOL)
+    subprocess.run(["gcc", "-static", "-O1", "-o", root / "tool", folder / "tool.c"], check=True)
+    reference = "docker.io/wherry-test/bare:1"
+    tool = SHARED / "cluster" / "cluster.py"
+    subprocess.run([sys.executable, tool, "image", root, reference], check=True, capture_output=True)
+    return reference
 
 
 def target(name: str, cluster: Cluster, store: Path, *more: str) -> str:

@@ -15,6 +15,7 @@ from wherry.kube.embedded.pruning import Unused
 from wherry.pipelines.flights import SubmitOptions
 from wherry.pipelines.removal import Freed
 from wherry.pipelines.service import NoSuchRun
+from wherry.pipelines.targets import Target
 from wherry.seams import Clock, Ids
 from wherry.server.parts import Parts
 from wherry.settings import ServerSettings
@@ -79,12 +80,19 @@ class ScriptedRuns:
     async def delete(self, run: str) -> None:
         del self.runs[run]
 
-    async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> builtins.list[str]:
+    async def prune(
+        self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False, target: Target | None = None
+    ) -> builtins.list[str]:
         self.calls.append(("prune", keep, older_than_s, dry_run))
         return []
 
-    async def collect(self, *, without: Collection[str] = (), dry_run: bool = False) -> Freed:
+    async def collect(
+        self, *, without: Collection[str] = (), dry_run: bool = False, target: Target | None = None
+    ) -> Freed:
         return Freed(0, 0)
+
+    async def clear(self, target: Target, *, older_than_s: float = 0.0, dry_run: bool = False) -> builtins.list[str]:
+        return []
 
     async def events(self, run: str, after: int = 0, *, follow: bool = True) -> AsyncGenerator[dict[str, Any], None]:
         told = self.events_of.get(run) or self.events_of.get("*") or [FINISHED]

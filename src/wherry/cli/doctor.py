@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import NamedTuple
 
 import click
@@ -20,7 +21,9 @@ from wherry.client.views import duration
 from wherry.home import Home
 from wherry.kube.embedded.node.cgroups import detect
 from wherry.kube.embedded.node.trial import why_none
+from wherry.settings import project
 
+ON_CLUSTERS = "wherry.cli.doctor_target"  # the lazy entry: it loads what speaks to clusters
 MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 DISK_LOW = 1 << 30  # bytes; less than this in the home is worth a word
 
@@ -34,11 +37,17 @@ class Finding(NamedTuple):
 
 
 @click.command()
+@click.option("--on", metavar="TARGET", help="A cluster of wherry.toml, on which a pod is tried.")
+@click.option("--image", default="python:3.11", show_default=True, help="With --on: the image of that pod.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def doctor(as_json: bool) -> int:
-    """Say what this machine offers and lacks.  Exit code 1 when something needed is lacking."""
-    home = Client().home
-    found = [check(home) for check in CHECKS]
+def doctor(on: str | None, image: str, as_json: bool) -> int:
+    """Say what this machine, or a cluster, offers and lacks.  Exit code 1 when something needed is lacking."""
+    if on is None:
+        home = Client().home
+        found = [check(home) for check in CHECKS]
+    else:
+        setting = project(os.getcwd()).target(on)
+        found = import_module(ON_CLUSTERS).examine(setting, image)
     for finding in found:
         if as_json:
             click.echo(json.dumps(finding._asdict()))

@@ -15,6 +15,7 @@ import click
 from wherry.cli.commands import client_of
 from wherry.cli.tables import moment, table
 from wherry.client import views
+from wherry.client.submission import cluster_named
 from wherry.errors import UsageError
 
 PAGE = 200
@@ -90,9 +91,17 @@ def rm(context: click.Context, runs: tuple[str, ...]) -> None:
 @click.option("--keep", type=click.IntRange(min=0), default=0, metavar="N", help="Keep the N newest runs.")
 @click.option("--older-than", metavar="AGE", help="Only runs that ended at least AGE ago, such as 30d, 12h.")
 @click.option("--environments", metavar="AGE", help="Also environments that no task used for AGE, such as 30d.")
+@click.option("--on", metavar="TARGET", help="Runs of this target of wherry.toml, and what they left on the cluster.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.pass_context
-def prune(context: click.Context, keep: int, older_than: str | None, environments: str | None, dry_run: bool) -> None:
+def prune(
+    context: click.Context,
+    keep: int,
+    older_than: str | None,
+    environments: str | None,
+    on: str | None,
+    dry_run: bool,
+) -> None:
     """Delete finished runs that are old, with their records, logs and artifacts, and sources that no run has left.
 
     With --environments alone, runs stay.
@@ -105,11 +114,18 @@ def prune(context: click.Context, keep: int, older_than: str | None, environment
     older_than_s = 0.0 if older_than is None else _age_s("--older-than", older_than)
     environments_s = None if environments is None else _age_s("--environments", environments)
     gone = client_of(context).prune(
-        keep=keep, older_than_s=older_than_s, runs=runs, environments_s=environments_s, dry_run=dry_run
+        keep=keep,
+        older_than_s=older_than_s,
+        runs=runs,
+        environments_s=environments_s,
+        dry_run=dry_run,
+        target=None if on is None else cluster_named(on),
     )
     verb = "would delete" if dry_run else "deleted"
     for run in gone["runs"]:
         click.echo(f"{verb} {views.short(run)}")
+    for name in gone["objects"]:
+        click.echo(f"{verb} {name}")
     for one in gone["environments"]:
         click.echo(f"{verb} environment {one['name']}, {views.size(one['bytes'])}")
     sources = gone["sources"]

@@ -144,12 +144,16 @@ class Client:
         runs: bool = True,
         environments_s: float | None = None,
         dry_run: bool = False,
+        target: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Deletes old finished runs, sources that no run refers to, and environments unused for `environments_s`.
+        """Deletes old finished runs, sources that no run refers to, and environments unused for `environments_s`; with
+        a `target` its runs, and what they have left on the cluster.
 
-        Returns what went (or would go): `{runs: [id], sources: {files, bytes}, environments: [{name, bytes}]}`.
+        Returns what went (or would go): `{runs: [id], sources: {files, bytes}, environments: [{name, bytes}], objects:
+        [kind/name]}`.
         """
         wish = {"keep": keep, "older_than_s": older_than_s, "dry_run": dry_run, "runs": runs}
+        wish |= {} if target is None else {"target": dict(target)}
         return self._ask("POST", "/v1/prune", {**wish, "environments_s": environments_s}, again=False)
 
     def follow(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from wherry import settings
 from wherry.client.api import Client
 from wherry.errors import UsageError
 from wherry.settings import ImageRule, Project, Target
@@ -51,6 +52,17 @@ def options(client: Client, project: Project, wishes: Wishes) -> dict[str, Any]:
     return found
 
 
+def cluster_named(name: str) -> dict[str, Any]:
+    """The cluster that a target of the current folder's `wherry.toml` names, as the server takes it.
+
+    Raises `UsageError` for a target that is none.
+    """
+    target = settings.project(os.getcwd()).target(name)
+    if target.context is None:
+        raise UsageError(f"target {name!r} is no cluster: it has no context")
+    return cluster(target, os.environ)
+
+
 def cluster(target: Target, environ: Mapping[str, str]) -> dict[str, Any]:
     """The target as the server keeps it with the run: all that it takes to find the cluster again, nothing secret.
 
@@ -75,6 +87,7 @@ def cluster(target: Target, environ: Mapping[str, str]) -> dict[str, Any]:
         "artifacts": os.path.normpath(target.artifacts) if "://" not in target.artifacts else target.artifacts,
         "service_account": target.service_account or "",
         "pull_secrets": list(target.pull_secrets),
+        "python_image": target.python_image,
         "pending_limit_s": target.pending_limit_s,
     }
     for key in ("endpoint", "grant", "grant_role", "grant_hours"):
@@ -108,6 +121,7 @@ def _rule(rule: ImageRule) -> dict[str, Any]:
         "requirements": list(rule.requirements),
         "python": rule.python,
         "image": rule.image,
+        "without_python": rule.without_python,
     }
 
 

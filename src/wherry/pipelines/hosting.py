@@ -112,6 +112,10 @@ class Hosting:
                 return driver, live
         return None
 
+    def live_ids(self) -> set[str]:
+        """The ids of all runs that are being driven."""
+        return {run_id for driver in self._drivers() for run_id in driver.lives}
+
     def trouble(self, target: Target | None) -> WherryError | None:
         """Why the runs of a target wait, if they do."""
         hosted = self._hosted.get(target) if target is not None else None

@@ -22,7 +22,7 @@ from wherry.pipelines.lightweight import Function
 from wherry.pipelines.passthroughs import divide
 from wherry.pipelines.platform import Parts, platform_parts
 from wherry.pipelines.platform_volumes import WORKSPACE_PATH, WORKSPACE_VOLUME
-from wherry.pipelines.targets import NO_EQUIPMENT, Equipment
+from wherry.pipelines.targets import NO_EQUIPMENT, Carrier, Equipment
 from wherry.pipelines.templates import ObjectRef, Template
 from wherry.runtime import argv
 from wherry.runtime.failures import TaskError
@@ -43,6 +43,7 @@ INLINE_LIMIT_BYTES = 64 << 10
 DESCRIPTOR_LIMIT_BYTES = 120 << 10
 """Linux refuses an environment variable of 128 KiB; so do we, on every side."""
 
+_CARRIED = "wherry-python"
 _json = msgspec.json.Encoder()
 _PLAIN = Parts()  # of a task without settings, and never changed
 _ATTEMPT = re.compile(r"(\d{1,9})-(\d{1,9})")
@@ -192,8 +193,15 @@ def build(
             f"The command of {identity.path} is too long ({len(text):,} bytes).",
             hint="Put what is big into a file or an artifact.",
         )
-    pod = _pod(template, identity, settings, name, info.namespace, text.decode())
-    return Built(equipped(pod, equipment), uploads)
+    pod = equipped(_pod(template, identity, settings, name, info.namespace, text.decode()), equipment)
+    if template.without_python and equipment.carrier is not None:
+        if isinstance(template.program, Function):
+            raise LaunchRefused(
+                f"The image {template.image} has no Python (see [images]), and {identity.path} is a Python function.",
+                hint="Give the component an image that has one (base_image).",
+            )
+        pod = carried(pod, equipment, equipment.carrier)
+    return Built(pod, uploads)
 
 
 def _descriptor(
@@ -297,6 +305,28 @@ def equipped(pod: Object, equipment: Equipment) -> Object:
     spec["volumes"] = [*spec.get("volumes", ()), *equipment.volumes]
     if "imagePullSecrets" in equipment.spec:
         spec["imagePullSecrets"] = [*pod["spec"].get("imagePullSecrets", ()), *equipment.spec["imagePullSecrets"]]
+    return {**pod, "spec": spec}
+
+
+def carried(pod: Object, equipment: Equipment, carrier: Carrier) -> Object:
+    """The equipped pod whose image has no Python: an init container brings one into a volume of the pod."""
+    spec: dict[str, Any] = dict(pod["spec"])
+    main, *others = spec["containers"]
+    mount = {"name": _CARRIED, "mountPath": carrier.folder}
+    bringer = {
+        "name": _CARRIED,
+        "image": carrier.image,
+        "command": list(carrier.command),
+        "volumeMounts": [mount, *(each for each in equipment.mounts if each.get("readOnly"))],
+    }
+    main = {
+        **main,
+        "command": list(carrier.start),
+        "volumeMounts": [*main["volumeMounts"], {**mount, "readOnly": True}],
+    }
+    spec["containers"] = [main, *others]
+    spec["initContainers"] = [bringer, *spec.get("initContainers", ())]
+    spec["volumes"] = [*spec["volumes"], {"name": _CARRIED, "emptyDir": {}}]
     return {**pod, "spec": spec}
 
 

@@ -14,15 +14,16 @@ from wherry.errors import WherryError
 from wherry.kube.errors import AlreadyExists
 from wherry.kube.protocol import Kube, Object
 from wherry.kube.resources import CONFIGMAPS
-from wherry.pipelines.pods import ENVIRONMENT_ANNOTATION, MANAGED_BY
-from wherry.pipelines.targets import Equipment
-from wherry.runtime import zipapp
+from wherry.pipelines.pods import COMMAND, ENVIRONMENT_ANNOTATION, MANAGED_BY
+from wherry.pipelines.targets import Carrier, Equipment
+from wherry.runtime import carrying, zipapp
 
 PREFIX = "wherry-runtime-"
 RUNTIME_LABEL = "wherry.dev/runtime"
 """Marks the ConfigMaps with a runtime; the value is the first half of its digest."""
 _FILE = "runtime.pyz"
 _FOLDER = "/wherry"
+_CARRIED = "/wherry-python"
 
 
 class RuntimeForeign(WherryError):
@@ -58,6 +59,17 @@ async def ensure_runtime(kube: Kube, namespace: str) -> str:
                 f"the ConfigMap {name} in {namespace} does not hold wherry's runtime", hint="Delete it and try again."
             ) from None
     return name
+
+
+def carrier(image: str) -> Carrier:
+    """How containers without Python get that of `image`, by way of `wherry.runtime.carrying`."""
+    libraries = f"{_CARRIED}/lib"
+    return Carrier(
+        image,
+        ("python3", COMMAND[1], carrying.WORD, _CARRIED),
+        _CARRIED,
+        (f"{libraries}/loader", "--library-path", libraries, f"{_CARRIED}/bin/python3", COMMAND[1]),
+    )
 
 
 def runtime_equipment(name: str) -> Equipment:

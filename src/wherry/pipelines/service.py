@@ -7,6 +7,7 @@ is in the database before the caller hears of it.
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from typing import Any, NamedTuple, Self
@@ -19,6 +20,7 @@ from wherry.ir import Document
 from wherry.kube.errors import BadRequest, NotFound
 from wherry.pipelines import removal, submission, views, workspace
 from wherry.pipelines.claims import Claims
+from wherry.pipelines.clearing import clear, config_maps_of
 from wherry.pipelines.driver import LOG_NAME, Driver
 from wherry.pipelines.engine import Run
 from wherry.pipelines.engine.model import RunInfo, RunState
@@ -270,21 +272,43 @@ class Pipelines:
             raise UsageError(f"run {row.id} is {row.state}", hint=f"Cancel it first: wherry cancel {row.id[:8]}")
         await self._remove(row)
 
-    async def prune(self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False) -> list[str]:
-        """Delete runs that are over: not the `keep` newest of them, and only those that ended `older_than_s` ago or
-        earlier.  Returns the ids."""
-        latest = self._clock.time() - older_than_s
-        rows = await self._db.read(lambda tx: runs.finished(tx, before=latest, keep=keep))
-        chosen = [row for row in rows if self._live(row.id) is None and options_of(row).target is None]
+    async def prune(
+        self, *, keep: int = 0, older_than_s: float = 0.0, dry_run: bool = False, target: Target | None = None
+    ) -> list[str]:
+        """Delete runs of the home, or of a target, that are over: not the `keep` newest of them, and only those that
+        ended `older_than_s` ago or earlier.  Returns the ids."""
+        now = self._clock.time()
+        rows = await self._db.read(lambda tx: runs.finished(tx, before=now, keep=0))
+        place = None if target is None else self._hosting.settled(target).place
+        there = [row for row in rows if _place(row) == place][keep:]
+        latest = now - older_than_s
+        chosen = [row for row in there if (row.finished_at or now) <= latest and self._live(row.id) is None]
         if not dry_run:
             for row in chosen:
                 await self._remove(row)
         return [row.id for row in chosen]
 
-    async def collect(self, *, without: Collection[str] = (), dry_run: bool = False) -> removal.Freed:
-        """Delete sources and code archives that no run refers to; runs whose ids are in `without` count as gone."""
+    async def collect(
+        self, *, without: Collection[str] = (), dry_run: bool = False, target: Target | None = None
+    ) -> removal.Freed:
+        """Delete sources and code archives that no run refers to, of the home or of a target; runs whose ids are in
+        `without` count as gone."""
         now = self._clock.time()
-        return await removal.collect(self._db, self._site.store, now=now, without=without, dry_run=dry_run)
+        site = await self._hosting.site_of(None if target is None else self._hosting.settled(target))
+        return await removal.collect(self._db, site.store, now=now, without=without, dry_run=dry_run)
+
+    async def clear(self, target: Target, *, older_than_s: float = 0.0, dry_run: bool = False) -> builtins.list[str]:
+        """Delete what is left in the namespace of a target and nobody needs; its names.  Raises KubeError."""
+        settled = self._hosting.settled(target)
+        site = await self._hosting.site_of(settled)
+        return await clear(
+            site.kube,
+            settled.namespace,
+            live=self._hosting.live_ids(),
+            before=self._clock.time() - older_than_s,
+            keeping=config_maps_of(site.equipment.volumes),
+            dry_run=dry_run,
+        )
 
     async def _remove(self, row: runs.RunRow) -> None:
         site = await self._site_of(row)
@@ -409,6 +433,11 @@ def _info(document: Document, run_id: str, name: str, options: SubmitOptions, st
         create_time_utc=created,
         schedule_time_utc=iso(options.scheduled_at or now),
     )
+
+
+def _place(row: runs.RunRow) -> tuple[str, str, str] | None:
+    target = options_of(row).target
+    return None if target is None else target.place
 
 
 async def _next_change(live: LiveRun | None, changed: asyncio.Event | None) -> None:

@@ -60,6 +60,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wheels: Volume | None = None
     service_account: str = ""
     pull_secrets: tuple[str, ...] = ()
+    python_image: str = "python:3.11"
     pending_limit_s: float = 3600.0
     endpoint: str | None = None
     grant: Literal["sts", "pod"] = "sts"
@@ -67,9 +68,25 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grant_hours: float = 12.0
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """What makes two targets the same place, whatever else is said of them."""
+        return self.kubeconfig, self.context, self.namespace
+
+    @property
     def object_settings(self) -> ObjectSettings:
         """How its object store is reached, where it has one."""
         return ObjectSettings(self.endpoint, self.grant, self.grant_role, self.grant_hours)
+
+
+class Carrier(msgspec.Struct, frozen=True):
+    """How a container whose image has no Python comes to one: an init container of `image` copies its own."""
+
+    image: str
+    command: tuple[str, ...]
+    """Of the init container; it fills `folder`."""
+    folder: str
+    start: tuple[str, ...]
+    """What starts the runtime in the container itself, in the place of its command."""
 
 
 class Equipment(msgspec.Struct, frozen=True):
@@ -79,6 +96,7 @@ class Equipment(msgspec.Struct, frozen=True):
     mounts: tuple[dict[str, Any], ...] = ()
     env: tuple[dict[str, Any], ...] = ()
     spec: dict[str, Any] = {}
+    carrier: Carrier | None = None
 
 
 NO_EQUIPMENT = Equipment()

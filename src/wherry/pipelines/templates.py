@@ -30,6 +30,7 @@ class ImageRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requirements: list[str] = []
     python: str | None = None
     image: str | None = None
+    without_python: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Template(msgspec.Struct, frozen=True, eq=False):
     """The descriptor's `component`."""
     output_artifacts: dict[str, dict[str, Any]]
     """Output name to `{"type", "metadata"}`; an artifact list has `"list": True`."""
+    without_python: bool = False
+    """Whether the image map says that the image has no Python."""
 
 
 def make(
@@ -94,6 +97,7 @@ def make(
         environment=_environment(program, rule),
         declared=_declared(component, levels or {}),
         output_artifacts=_output_artifacts(component),
+        without_python=rule is not None and rule.without_python,
     )
 
 
@@ -119,6 +123,8 @@ def type_json(schema: ArtifactTypeSchema) -> dict[str, str]:
 
 def _environment(program: Function | Program, rule: ImageRule | None) -> EnvRequest | None:
     installs = program.installs
+    if rule is not None and rule.without_python:
+        rule = None
     if rule is None and not installs.requirements:
         return None
     return {

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from wherry.runtime.descriptor import Task
 
+_ENVIRONMENT_VARIABLE = "WHERRY_ENVIRONMENT"  # packages that the task needs, where nobody else installs them
+_REQUIREMENTS = "wherry.runtime.requirements"  # lazy: only there
 _LOG_FORMAT = "[KFP Executor %(asctime)s %(levelname)s]: %(message)s"
 _REMOTE = "wherry.runtime.remote"  # the lazy entry: tasks whose artifacts lie in folders never load it
 _PRELOADED = ("typing", "kfp", "kfp.dsl", "kfp.dsl.types.artifact_types", "kfp.dsl.types.type_annotations")
@@ -83,6 +85,8 @@ def run(environ: Mapping[str, str]) -> int:
     """
     try:
         task = descriptor.load(environ)
+        if _ENVIRONMENT_VARIABLE in environ:
+            importlib.import_module(_REQUIREMENTS).install(environ)
         if GRANT_VARIABLE in environ:
             importlib.import_module(_REMOTE).install(environ, os.getcwd())
         record = commit.existing(task.commit)

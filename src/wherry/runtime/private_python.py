@@ -49,11 +49,11 @@ def make(folder: str) -> str:
     with open(os.path.join(packages, "_shared.pth"), "w") as file:
         for shared in site.getsitepackages():
             file.write(f"import site; site.addsitedir({shared!r})\n")
-        file.writelines(f"{wheel}\n" for wheel in _pip())
+        file.writelines(f"{wheel}\n" for wheel in pip_wheels())
     return programs
 
 
-def _pip() -> list[str]:
+def pip_wheels() -> list[str]:
     """The wheel of pip that Python brings, from which it runs as it is; [] where pip is installed, or nowhere."""
     if importlib.util.find_spec("pip") is not None:
         return []

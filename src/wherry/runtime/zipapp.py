@@ -23,6 +23,11 @@ _MAIN = """\
 import os
 import sys
 
+if sys.argv[1:2] == ["--carry"]:
+    from wherry.runtime import carrying
+
+    sys.exit(carrying.carry(sys.argv[2]))
+
 from wherry.runtime import main
 
 main.preload()

@@ -158,14 +158,19 @@ class _Api:
         wish = await _decoded(request, SMALL_LIMIT, Prune)
         gone: list[str] = []
         if wish.runs:
-            gone = await self._runs.prune(keep=wish.keep, older_than_s=wish.older_than_s, dry_run=wish.dry_run)
-        freed = await self._runs.collect(without=gone, dry_run=wish.dry_run)
+            gone = await self._runs.prune(
+                keep=wish.keep, older_than_s=wish.older_than_s, dry_run=wish.dry_run, target=wish.target
+            )
+        freed = await self._runs.collect(without=gone, dry_run=wish.dry_run, target=wish.target)
+        cleared: list[str] = []
+        if wish.target is not None:
+            cleared = await self._runs.clear(wish.target, older_than_s=wish.older_than_s, dry_run=wish.dry_run)
         unused = []
         if wish.environments_s is not None:
             unused = await self._parts.prune_environments(wish.environments_s, wish.dry_run)
         sources = {"files": freed.files, "bytes": freed.size_bytes}
         environments = [{"name": each.name, "bytes": each.size_bytes} for each in unused]
-        return _json({"runs": gone, "sources": sources, "environments": environments})
+        return _json({"runs": gone, "sources": sources, "environments": environments, "objects": cleared})
 
     async def shutdown(self, request: Request) -> Response:
         wish = await _decoded(request, SMALL_LIMIT, _Shutdown)

@@ -16,7 +16,7 @@ import msgspec
 from wherry.errors import WherryError
 from wherry.kube.cluster.client import ClusterKube
 from wherry.kube.cluster.config import Access, find
-from wherry.pipelines.runtime_map import ensure_runtime, runtime_equipment
+from wherry.pipelines.runtime_map import carrier, ensure_runtime, runtime_equipment
 from wherry.pipelines.targets import Equipment, Identify, Site, Target
 from wherry.pipelines.templates import EnvRequest
 from wherry.storage.artifacts import ArtifactStore
@@ -46,20 +46,13 @@ class Clusters:
 
     def settled(self, target: Target) -> Target:
         """See `Targets.settled`."""
-        access = _access(target, self._environ)
-        context = target.context or access.config.context_name or ""
-        return msgspec.structs.replace(target, context=context, namespace=access.namespace)
-
-    def _store(self, target: Target) -> ArtifactStore:
-        if is_object_store(target.artifacts):
-            return open_store(target.artifacts, self._environ, target.object_settings)
-        return SharedFolder(Path(target.artifacts))
+        return settled(target, self._environ)
 
     @asynccontextmanager
     async def open(self, target: Target) -> AsyncGenerator[Site]:
         """See `Targets.open`."""
-        store = self._store(target)
-        async with ClusterKube(_access(target, self._environ), scope=target.namespace) as kube:
+        store = store_of(target, self._environ)
+        async with ClusterKube(access_of(target, self._environ), scope=target.namespace) as kube:
             await kube.version()
             runtime = await ensure_runtime(kube, target.namespace)
             yield Site(
@@ -100,10 +93,24 @@ def equipment(target: Target, runtime: str) -> Equipment:
         spec = {"serviceAccountName": target.service_account}
     if target.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in target.pull_secrets]
-    return Equipment(tuple(volumes), tuple(mounts), tuple(env), spec)
+    return Equipment(tuple(volumes), tuple(mounts), tuple(env), spec, carrier(target.python_image))
 
 
-def _access(target: Target, environ: Mapping[str, str]) -> Access:
-    """The way to the target's API server.  Raises UsageError."""
+def settled(target: Target, environ: Mapping[str, str]) -> Target:
+    """The target with the context and the namespace that its kubeconfig says.  Raises UsageError."""
+    access = access_of(target, environ)
+    context = target.context or access.config.context_name or ""
+    return msgspec.structs.replace(target, context=context, namespace=access.namespace)
+
+
+def store_of(target: Target, environ: Mapping[str, str]) -> ArtifactStore:
+    """Where the target keeps artifacts.  Raises UsageError."""
+    if is_object_store(target.artifacts):
+        return open_store(target.artifacts, environ, target.object_settings)
+    return SharedFolder(Path(target.artifacts))
+
+
+def access_of(target: Target, environ: Mapping[str, str]) -> Access:
+    """The way to the target's API server, for whoever opens a client of it.  Raises UsageError."""
     files = {"KUBECONFIG": target.kubeconfig} if target.kubeconfig else environ
     return find(target.context, namespace=target.namespace, environ=files)
