@@ -68,8 +68,14 @@ def examine(setting: Setting, image: str) -> list[Finding]:
     """All that there is to say about the target, in the order of the checks; what cannot be checked is left out."""
 
     async def collected() -> list[Finding]:
-        async with aclosing(_examined(setting, image)) as findings:
-            return [finding async for finding in findings]
+        found: list[Finding] = []
+        try:
+            async with aclosing(_examined(setting, image)) as findings:
+                async for finding in findings:
+                    found.append(finding)  # one by one: what was found before a failure stays
+        except KubeError as error:
+            found.append(Finding("cluster", "lack", _said(error)))
+        return found
 
     return asyncio.run(collected())
 
@@ -200,7 +206,7 @@ async def _tried(kube: Kube, target: Target, image: str) -> Object:
                         last = event.object
                     if _is_decided(last):
                         break
-            if (last.get("status") or {}).get("phase") == "Succeeded":
+            if _phase(last) == "Succeeded":
                 async with aclosing(kube.logs(name, target.namespace)) as chunks:
                     last["told"] = b"".join([chunk async for chunk in chunks]).decode("utf-8", "replace")
     finally:
@@ -212,9 +218,13 @@ async def _tried(kube: Kube, target: Target, image: str) -> Object:
 
 
 def _is_decided(pod: Object) -> bool:
-    status: dict[str, Any] = pod.get("status") or {}
     stuck = waiting(pod)["type"] not in ("Pending", "ContainerCreating", "PodInitializing")
-    return status.get("phase") in ("Succeeded", "Failed") or (status.get("phase") == "Pending" and stuck)
+    return _phase(pod) in ("Succeeded", "Failed") or (_phase(pod) == "Pending" and stuck)
+
+
+def _phase(pod: Object) -> str:
+    status: dict[str, Any] = pod.get("status") or {}
+    return status.get("phase") or ""
 
 
 def _told(pod: Object) -> dict[str, Any] | None:

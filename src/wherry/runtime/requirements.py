@@ -10,6 +10,7 @@ import glob
 import hashlib
 import html
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
