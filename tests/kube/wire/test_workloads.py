@@ -9,8 +9,10 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from tests import oracles
 from tests.kube.wire.clients import Cluster, needs_kubectl, serving
 from tests.kube.wire.test_kubectl import Kubectl
+from tests.kube.wire.test_public_clients import PACKAGES, SCRIPTS
 
 from wherry.seams import SystemIds
 
@@ -261,3 +263,10 @@ def test_a_server_of_a_deployment_really_serves(scene: Scene) -> None:
     with urlopen(f"http://127.0.0.1:{(folder / 'port').read_text()}/page", timeout=30) as answer:
         assert answer.read() == b"hello from a pod"
     scene("delete deployment page")
+
+
+@on_laptop
+@pytest.mark.parametrize("name", ["kubernetes", "kr8s"])
+def test_public_clients_run_jobs_and_scale_deployments(scene: Scene, name: str) -> None:
+    done = scene.cluster.run(oracles.python(name, PACKAGES[name]), SCRIPTS / f"workloads_{name}.py")
+    assert (done.code, done.out) == (0, "done\n"), done.err
