@@ -183,7 +183,8 @@ def applied(scene: Scene, live: Object | None, config: Object, manager: str, *, 
     if last is not None and last.fields:
         merged = _pruned(scene, merged, {**claimed, writer: Entry(scene.api_version, fields, now)}, last.fields)
     obj: Object = settled(scene.shape, merged)
-    changes = compare(scene.shape, before, obj)
+    every = compare(scene.shape, before, obj)
+    changes = Changes(scene.reach(every.changed), scene.reach(every.removed))
     conflicts = _conflicts(claimed, changes.changed, writer)
     if conflicts and not force:
         conflicts = _unexpected(scene, before, conflicts, manager)
