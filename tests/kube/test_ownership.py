@@ -21,7 +21,7 @@ from wherry.seams import SystemClock, SystemIds
 from wherry.storage.database import Database
 from wherry.testing.inprocess import InProcess
 
-NAMESPACE = "wherry-ownership"
+NAMESPACE = f"wherry-ownership-{SystemIds().suffix(5)}"  # none that still ends
 
 
 @pytest.fixture
