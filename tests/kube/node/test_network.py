@@ -193,6 +193,31 @@ async def _there(node, resource, name):
         return None
 
 
+# As asyncio's servers do: a socket for IPv4, and one that shall be IPv6 alone, on the same port.
+BOTH = """
+import asyncio, os
+async def answer(reader, writer):
+    writer.write(b"both")
+    writer.close()
+async def main():
+    async with await asyncio.start_server(answer, None, 23456) as server:
+        for host in ("localhost", os.environ["IP"]):
+            reader, _ = await asyncio.open_connection(host, 23456)
+            print((await reader.read()).decode(), len(server.sockets), flush=True)
+asyncio.run(main())
+"""
+
+
+def test_a_server_with_a_socket_for_each_family(on_network):
+    async def body(node):
+        env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
+        for name in ("one", "two"):
+            await node.create(name, command=["python3", "-c", BOTH], env=env)
+        return [(await node.ended(name))["phase"] for name in ("one", "two")], await node.log("two")
+
+    assert on_network(body) == (["Succeeded", "Succeeded"], "both 2\nboth 2\n")
+
+
 def test_the_hosts_own_network_is_still_there(on_network):
     """A server of this machine on localhost, and a port that only the pod has."""
 

@@ -73,3 +73,62 @@ def test_classes_budgets_and_leases(kubectl: Kubectl) -> None:
     assert rows(kubectl("get leases -n kube-node-lease"))[1][:2] == ["local", "local"]
     described = kubectl("describe pdb safe")
     assert "Min available:  1" in described
+
+
+WEB = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: site}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: site}}
+  template:
+    metadata: {labels: {app: site}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: web
+        image: python:3.11
+        command: [python3, -m, http.server, "8000"]
+        ports: [{name: http, containerPort: 8000}]
+        readinessProbe: {httpGet: {path: /, port: http}, periodSeconds: 1}
+"""
+CLIENT = """
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: client
+    image: python:3.11
+    env: [{name: SITE, value: "http://site.default.svc:8080/"}]
+    command: [python3, -c]
+    args:
+    - |
+      import os, urllib.request
+      linked = "http://%s:%s/" % (os.environ["SITE_SERVICE_HOST"], os.environ["SITE_SERVICE_PORT"])
+      for url in (os.environ["SITE"], "http://site:8080", linked):
+          print(urllib.request.urlopen(url, timeout=10).status)
+"""
+
+
+def test_a_deployment_behind_a_service_is_reached_by_its_name(kubectl: Kubectl) -> None:
+    """Two servers of one port; a pod that knows the service's name; the endpoints that kubectl shows."""
+    kubectl("apply -f -", stdin=WEB)
+    assert kubectl("expose deployment site --port=8080 --target-port=http") == "service/site exposed\n"
+    kubectl("rollout status deployment site --timeout=30s")
+    listed = kubectl("get pods -l app=site -o jsonpath={.items[*].status.podIP}").split()
+    assert len(set(listed)) == 2
+    kubectl(
+        "wait --for=jsonpath={.endpoints[1].conditions.ready}=true endpointslice -l kubernetes.io/service-name=site"
+    )
+    shown = rows(kubectl("get endpoints site"))[1][1]
+    assert sorted(shown.split(",")) == sorted(f"{address}:8000" for address in listed)
+    assert "8000" in kubectl("describe svc site")
+    kubectl("apply -f -", stdin=CLIENT)
+    kubectl("wait --for=jsonpath={.status.phase}=Succeeded pod/client --timeout=30s")
+    assert kubectl("logs client").split() == ["200", "200", "200"]
+    kubectl("delete service site")
+    assert kubectl.refused("get endpoints site").endswith('endpoints "site" not found\n')
+    kubectl("delete deployment site --cascade=foreground")
