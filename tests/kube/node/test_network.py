@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from tests.kube.node.machine import machine, sh
@@ -58,11 +60,25 @@ def on_network(tmp_path):
     def run(body, **options):
         async def main():
             async with networked(tmp_path / "home", **options) as node:
-                return await asyncio.wait_for(body(node), 60)
+                try:
+                    return await asyncio.wait_for(body(node), 60)
+                finally:
+                    await emptied(node)
 
         return asyncio.run(main())
 
     return run
+
+
+async def emptied(node):
+    """Ends all pods, for leaving a node lets them run on."""
+    for pod in (await node.kube.list(PODS, "default")).items:
+        await node.kube.delete(PODS, pod["metadata"]["name"], "default", grace_period_s=0)
+    await until(lambda: _none(node))
+
+
+async def _none(node):
+    return not (await node.kube.list(PODS, "default")).items
 
 
 @asynccontextmanager
@@ -305,8 +321,7 @@ def test_addresses_survive_the_server(tmp_path):
             await node.create("b", **peer("b", ["a-0.job:23456"], hostname="b-0", subdomain="job"))
             told = await lines(node, "a", 1), await lines(node, "b", 1)
             address = (await node.kube.get(PODS, "a", "default"))["status"]["podIP"]
-            for name in ("a", "b"):
-                await node.kube.delete(PODS, name, "default", grace_period_s=0)
+            await emptied(node)
             await node.kube.delete(SERVICES, "job", "default")
             await until(lambda: _empty(home / "run/names.json"))
             return told, address
@@ -317,6 +332,45 @@ def test_addresses_survive_the_server(tmp_path):
 
 async def _empty(path):
     return path.read_text() == "{}"
+
+
+# A zygote's part and a pod's part, both without any privilege.
+UNPRIVILEGED = """
+import os, select, socket, sys
+sys.path.insert(0, sys.argv[1])
+import confine, zygote_net, json, struct, ctypes, platform, errno
+if os.geteuid() == 0:
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: as every process that began as this user
+poll = select.poll()
+network = zygote_net.Network(sys.argv[2] + "/zygote", poll)
+network.open()
+net = {"ip": "127.16.77.1", "ports": sys.argv[2] + "/ports", "table": sys.argv[2] + "/none"}
+child = os.fork()
+if child == 0:
+    confine.confine(net, network.path)
+    with socket.socket() as server:
+        server.bind(("", 23456))
+        server.listen()
+        print(server.getsockname()[0], flush=True)
+        with socket.socket() as client:
+            client.connect(("127.0.0.1", 23456))
+    os._exit(0)
+while os.waitpid(child, os.WNOHANG)[0] == 0:
+    for fd, event in poll.poll(50):
+        network.handle(fd, event)
+"""
+
+
+def test_no_privilege_is_needed(tmp_path):
+    tmp_path.chmod(0o777)
+    for folder in tmp_path.parents:
+        if folder.name.startswith("pytest"):
+            folder.chmod(folder.stat().st_mode | 0o005)
+    program = [sys.executable, "-c", UNPRIVILEGED, str(Path(confine.__file__).parent), str(tmp_path)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("127.16.77.1\n", "")
 
 
 def test_addresses_are_given_in_turn_and_kept_for_names(tmp_path):
