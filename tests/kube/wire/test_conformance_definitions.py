@@ -65,10 +65,16 @@ async def judged(face, document) -> str | None:
 
 
 @needs_shared
-def test_all_definitions_apply_and_take_their_samples(tmp_path):
+def test_all_definitions_apply_and_a_later_server_takes_their_samples(tmp_path):
     async def main():
         async with opened(tmp_path) as face:
             assert await apply_all(face) == 36
+        async with opened(tmp_path) as face:
+            await face.kube.ready()
+            definitions = {kind.custom.definition for kind in face.kube.registry.kinds if kind.custom is not None}
+            assert len(definitions) == 36
+            assert (await face.ask("GET", "/openapi/v3")).status == 200
+            assert not any(definition.loaded for definition in definitions)
             groups = {each["name"] for each in (await face.ask("GET", "/apis")).value["groups"]}
             assert {"kubeflow.org", "serving.kserve.io", "trainer.kubeflow.org", "jobset.x-k8s.io"} <= groups
             refused, accepted = {}, 0
@@ -81,20 +87,5 @@ def test_all_definitions_apply_and_take_their_samples(tmp_path):
             assert refused.keys() == REFUSED.keys()
             assert all(part in refused[path] for path, part in REFUSED.items())
             assert accepted > 150
-
-    asyncio.run(main())
-
-
-@needs_shared
-def test_a_server_with_all_definitions_starts_without_their_schemas(tmp_path):
-    async def main():
-        async with opened(tmp_path) as face:
-            count = await apply_all(face)
-        async with opened(tmp_path) as face:
-            await face.kube.ready()
-            definitions = {kind.custom.definition for kind in face.kube.registry.kinds if kind.custom is not None}
-            assert len(definitions) == count
-            assert (await face.ask("GET", "/openapi/v3")).status == 200
-            assert not any(definition.loaded for definition in definitions)
 
     asyncio.run(main())

@@ -185,20 +185,13 @@ def _nested(node: Node, path: str, skip_any: bool) -> Iterator[Cause]:
 
 
 def _completeness(node: Node, path: str) -> Iterator[Cause]:
-    """Whatever a nested schema names, the structure names, too."""
+    """Whatever a nested schema of the root names, the structure names, too: the API server looks no deeper."""
     for key in ("anyOf", "allOf", "oneOf"):
         parts: list[Node] = node.get(key) or []
         for index, part in enumerate(parts):
             yield from _complete(part, node, f"{path}.{key}[{index}]", path)
     if node.get("not") is not None:
         yield from _complete(node["not"], node, f"{path}.not", path)
-    if (items := node.get("items")) is not None:
-        yield from _completeness(items, f"{path}.items")
-    for key, child in properties_of(node).items():
-        yield from _completeness(child, f"{path}.properties[{key}]")
-    more: Any = node.get("additionalProperties")
-    if isinstance(more, dict):
-        yield from _completeness(cast("Node", more), f"{path}.additionalProperties")
 
 
 def _complete(nested: Node, node: Node | None, path: str, place: str) -> Iterator[Cause]:
