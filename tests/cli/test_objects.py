@@ -81,6 +81,7 @@ def test_the_server_applies_and_names_who_owns_a_field(home: RealHome) -> None:
     told = json.loads(home.run("get", "configmap", "served", "-o", "json").out)
     assert told["data"] == {"a": "2", "b": "2"}
     assert apply("--force-conflicts", a="1").code == 2
+    assert home.run("delete", "configmap", "served").code == 0
 
 
 def test_applying_again_changes_what_was_applied_and_nothing_else(home: RealHome) -> None:
