@@ -45,6 +45,9 @@ def options(client: Client, project: Project, wishes: Wishes) -> dict[str, Any]:
         found["code"] = _code(client, project)
         return found
     found["code"] = _code(client, project)
+    if target.artifacts is not None and is_object_store(target.artifacts):
+        found["target"] = at_home(target)
+        return found
     if target.artifacts is not None:
         found["pipeline_root"] = artifact_folder(target.artifacts)
     if target.namespace is not None:
@@ -90,12 +93,32 @@ def cluster(target: Target, environ: Mapping[str, str]) -> dict[str, Any]:
         "python_image": target.python_image,
         "pending_limit_s": target.pending_limit_s,
     }
-    for key in ("endpoint", "grant", "grant_role", "grant_hours"):
-        found[key] = getattr(target, key)
+    found |= _object_settings(target)
     for key, volume in (("volume", target.volume), ("wheels", target.wheels)):
         if volume is not None:
             found[key] = volume._asdict()
     return found
+
+
+def at_home(target: Target) -> dict[str, Any]:
+    """The target, whose pods run on the home's own node and whose artifacts lie in an object store, as the server keeps
+    it."""
+    return {
+        "name": target.name,
+        "namespace": target.namespace or "default",
+        "artifacts": target.artifacts,
+        "home": True,
+        **_object_settings(target),
+    }
+
+
+def is_object_store(place: str) -> bool:
+    """Whether a place for artifacts is no folder, but one that the server opens."""
+    return "://" in place and not place.startswith("file://")
+
+
+def _object_settings(target: Target) -> dict[str, Any]:
+    return {key: getattr(target, key) for key in ("endpoint", "grant", "grant_role", "grant_hours")}
 
 
 def _check_known(target: Target) -> None:
@@ -108,7 +131,7 @@ def _check_known(target: Target) -> None:
 
 def artifact_folder(place: str) -> str:
     """The folder that a place for artifacts names.  Raises `UsageError` for one that is no folder."""
-    if "://" in place and not place.startswith("file://"):
+    if is_object_store(place):
         raise UsageError(
             f"artifacts = {place!r}: this version of wherry keeps artifacts in a folder", hint="name a folder"
         )

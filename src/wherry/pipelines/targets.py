@@ -45,7 +45,7 @@ class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A cluster to run on: all that it takes to open it again, and nothing secret.
+    """A cluster to run on, or another place for artifacts: all that it takes to open it again, and nothing secret.
 
     kubeconfig: absolute paths as in KUBECONFIG, empty for this pod's own cluster.  artifacts: a folder, or a URL of an
     object store.  volume: how pods mount the folder of artifacts.  wheels: where pip keeps what it has fetched.
@@ -63,6 +63,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     python_image: str = "python:3.11"
     pending_limit_s: float = 3600.0
     endpoint: str | None = None
+    home: bool = False
+    """The pods run on the home's own node, and only the artifacts lie elsewhere, in an object store."""
     grant: Literal["sts", "pod"] = "sts"
     grant_role: str | None = None
     grant_hours: float = 12.0

@@ -40,6 +40,7 @@ RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote sta
 KFP = "wherry.server.kfp"  # lazy: only what KFP's clients and recurring runs need
 WIRE = "wherry.kube.wire"  # lazy, too: most servers are never asked for it
 CLUSTERS = "wherry.server.clusters"  # lazy: only for runs that name a cluster
+STORES = "wherry.storage.stores"  # lazy: only for runs whose artifacts lie in an object store
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
 LEAST_PODS = 32
 LEAST_FREE_BYTES = 128 << 10  # the database and the records of ended tasks need some to go on
@@ -83,21 +84,22 @@ async def parts(
             async def prune_environments(unused_s: float, dry_run: bool) -> list[Unused]:
                 return await prune(environments, now=clock.time(), unused_s=unused_s, dry_run=dry_run)
 
+            site: Site = service.Site(
+                kube,
+                store,
+                environments.identity,
+                max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
+                advise=advise,
+                lacking=lacking,
+            )
             async with (
                 Controllers(kube, CONTROLLERS, clock=clock) as controllers,
                 service.Pipelines(
                     db=db,
-                    site=service.Site(
-                        kube,
-                        store,
-                        environments.identity,
-                        max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
-                        advise=advise,
-                        lacking=lacking,
-                    ),
+                    site=site,
                     clock=clock,
                     ids=ids,
-                    targets=_Targets(environments),
+                    targets=_Targets(environments, site),
                 ) as runs,
                 _owner() as spawn,
             ):
@@ -139,10 +141,11 @@ async def _owner() -> AsyncGenerator[Spawn]:
 
 
 class _Targets:
-    """The ways to clusters, loaded when the first run names one."""
+    """The ways to clusters, loaded when the first run names one, and to the home's node with artifacts elsewhere."""
 
-    def __init__(self, environments: Environments) -> None:
+    def __init__(self, environments: Environments, home: Site) -> None:
         self._environments = environments
+        self._home = home
         self._made: Targets | None = None
 
     @property
@@ -158,10 +161,19 @@ class _Targets:
         return self._made
 
     def settled(self, target: Target) -> Target:
-        return self._clusters.settled(target)
+        return target if target.home else self._clusters.settled(target)
 
     def open(self, target: Target) -> AbstractAsyncContextManager[Site]:
-        return self._clusters.open(target)
+        return self._at_home(target) if target.home else self._clusters.open(target)
+
+    @asynccontextmanager
+    async def _at_home(self, target: Target) -> AsyncGenerator[Site]:
+        stores = import_module(STORES)
+        settings = target.object_settings
+        yield self._home._replace(
+            store=stores.open_store(target.artifacts, os.environ, settings),
+            granter=stores.open_granter(target.artifacts, os.environ, settings),
+        )
 
 
 def substitution(image: str) -> str:
