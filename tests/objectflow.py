@@ -6,6 +6,8 @@ Used by the tests of object stores, on the home's own node and on the real clust
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 from tests.cli.homes import RealHome
 from tests.objectstore import BUCKET, ROLE
@@ -74,15 +76,20 @@ def configure(place: RealHome, prefix: str, endpoint: str, *more: str) -> None:
     place.write("flow.py", FLOW)
 
 
+def outputs(place: RealHome, run: str) -> dict[str, dict]:
+    """What the tasks of a run have put out, by their paths, as the home's database has it."""
+    query = "SELECT path, outputs FROM task WHERE kind = 'task' AND run = (SELECT number FROM run WHERE id = ?)"
+    with closing(sqlite3.connect(place.home / "wherry.db")) as db:
+        return {path: json.loads(found) for path, found in db.execute(query, (run,))}
+
+
 def digests(place: RealHome, run: str) -> dict[str, str]:
     """The digests of what the tasks of a run have made."""
-    shown = place.json("show", run, "--json")
     return {
-        f"{task['path']}.{name}": artifact["digest"]
-        for task in shown["tasks"]
-        if task["path"] in ("make", "shout")
-        for name, found in task["outputs"]["artifacts"].items()
-        for artifact in found
+        f"{path}.{name}": artifact["digest"]
+        for path, found in outputs(place, run).items()
+        for name, artifacts in (found.get("artifacts") or {}).items()
+        for artifact in artifacts
     }
 
 

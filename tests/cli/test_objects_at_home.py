@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.homes import RealHome
-from tests.objectflow import configure, digests, finished
+from tests.objectflow import configure, digests, finished, outputs
 from tests.objectstore import BUCKET, S3Server
 
 from wherry.storage.stores import open_store
@@ -34,15 +34,14 @@ def test_a_run_in_an_object_store_is_as_one_in_a_folder(place: RealHome, s3: S3S
     assert far["outputs"] == near["outputs"] == {"Output": "HELLO 780 imported 70000"}
     assert digests(place, far["run"]) == digests(place, near["run"])
     assert len(digests(place, far["run"])) == 4
-    made = next(each for each in place.json("show", far["run"], "--json")["tasks"] if each["path"] == "make")
-    seen = made["outputs"]["parameters"]["Output"]
+    seen = outputs(place, far["run"])["make"]["parameters"]["Output"]
     assert seen.startswith("mine:")
     assert "AWS_SECRET_ACCESS_KEY" not in seen
     assert "WHERRY_GRANT" not in seen
     assert place.run("logs", far["run"], "make").code == 0
     again = finished(place, "--on", "test", "-p", pad, "-p", f"uri={store.root}/given")
     assert again["outputs"] == far["outputs"]
-    assert place.run("rm", far["run"], again["run"]).code == 0
+    assert place.run("rm", again["run"], far["run"]).code == 0
     assert not asyncio.run(store.exists(f"{store.root}/objects/{far['run']}"))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from tests.cli.homes import RealHome, until
 from tests.cluster.conftest import Cluster
-from tests.objectflow import configure, digests, finished
+from tests.objectflow import configure, digests, finished, outputs
 from tests.objectstore import BUCKET, S3Server
 
 from wherry.kube.resources import NODES, PODS, SECRETS
@@ -52,15 +52,14 @@ def test_a_pipeline_runs_in_an_object_store_as_it_does_in_a_folder(
     assert near["outputs"] == {"Output": "HELLO 780 imported 100000"}
     assert digests(place, far["run"]) == digests(place, near["run"])
     assert len(digests(place, far["run"])) == 4
-    made = next(each for each in place.json("show", far["run"], "--json")["tasks"] if each["path"] == "make")
-    assert made["outputs"]["parameters"]["Output"].startswith("mine:")
-    assert "AWS_" not in made["outputs"]["parameters"]["Output"]
-    assert "WHERRY_GRANT" not in made["outputs"]["parameters"]["Output"]
+    assert outputs(place, far["run"])["make"]["parameters"]["Output"].startswith("mine:")
+    assert "AWS_" not in outputs(place, far["run"])["make"]["parameters"]["Output"]
+    assert "WHERRY_GRANT" not in outputs(place, far["run"])["make"]["parameters"]["Output"]
     assert cluster.list(PODS) == []
     assert place.run("logs", far["run"], "make").code == 0
     again = finished(place, "--on", "test", "-p", f"pad={pad}", "-p", f"uri=s3://{BUCKET}/imports/given")
     assert again["outputs"] == far["outputs"]
-    assert place.run("rm", far["run"], again["run"]).code == 0
+    assert place.run("rm", again["run"], far["run"]).code == 0
     store = open_store(f"s3://{BUCKET}/{cluster.namespace}", {**s3.environ(), "AWS_ENDPOINT_URL": endpoint})
     assert not asyncio.run(store.exists(f"{store.root}/objects/{far['run']}"))
 

@@ -71,6 +71,8 @@ def run(
 
 def _orchestrated(target: dict[str, Any]) -> str:
     """Who drives a run on a cluster, which users of one expect to go on without their machine."""
+    if target.get("home"):
+        return f"on {target['name']}: tasks run on this machine, their artifacts lie in {target['artifacts']}"
     return (
         f"on {target['name']}: tasks are pods of the context {target['context']};"
         " the server of this home drives them, and takes the run up again when it was away"
