@@ -1,4 +1,4 @@
-"""`python -m benchmarks.artifacts [--gib N] [--files N]` moves a large file and a folder of many through an object store.
+"""`python -m benchmarks.artifacts [--gib N] [--files N]` moves a large file and many small ones through S3.
 
 Not part of `make bench`: 5 GiB and 10,000 files take minutes.  Both ways as a task does it, in a process of its own,
 against a real S3 server on this machine.  Prints one JSON document: seconds, MiB or files a second, and by how much the

@@ -185,8 +185,9 @@ def made_at(pod: Object) -> float:
 
 
 def passing(refusal: Forbidden) -> bool:
-    """Whether a pod that was forbidden may be allowed later: a quota is full until other pods end."""
-    return "exceeded quota" in refusal.message
+    """Whether a pod that was forbidden may be allowed later: a quota is full until other pods end, and a namespace that
+    is new has no service account for a moment."""
+    return "exceeded quota" in refusal.message or 'serviceaccount "default" not found' in refusal.message
 
 
 def _size(value: Any) -> int:
