@@ -164,6 +164,7 @@ class Connection:
         """
         key = base64.b64encode(os.urandom(16)).decode()
         asked = {
+            "accept": "*/*",  # kubelets have nothing to say in JSON
             "connection": "Upgrade",
             "upgrade": "websocket",
             "sec-websocket-version": "13",
