@@ -8,7 +8,7 @@ import pytest
 from tests.kube.wire.asking import MERGE, TABLE, opened
 from tests.kube.wire.customs import DEFINITIONS, GROUP, SCHEMA, WIDGETS, condition, definition, version, widget
 
-from wherry.kube.errors import Gone
+from wherry.kube.errors import Gone, KubeError
 from wherry.kube.resources import Resource
 
 NAME = f"widgets.{GROUP}"
@@ -342,6 +342,26 @@ def test_definitions_that_cannot_be_are_refused(on_face, path, value, field):
         answer = await face.ask("POST", DEFINITIONS, obj)
         assert answer.status == 422, answer.value
         assert field in [each["field"] for each in answer.value["details"]["causes"]]
+
+    on_face(body)
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [], [None], [{}], True])
+def test_definitions_of_any_shape_are_refused_with_a_status(on_face, value):
+    async def body(face):
+        for path in (("versions",), ("versions", 0), ("names",), ("versions", 0, "additionalPrinterColumns", 0)):
+            obj = copy.deepcopy(definition())
+            *way, last = ("spec", *path)
+            place = obj
+            for key in way:
+                place = place[key]
+            place[last] = value
+            with pytest.raises(KubeError):
+                await face.kube.create(obj)
+        for key in ("items", "properties", "anyOf", "additionalProperties"):
+            schema = {"type": "object", "properties": {"a": {"type": "array", key: value}}}
+            with pytest.raises(KubeError):
+                await face.kube.create(definition(version(schema={"openAPIV3Schema": schema})))
 
     on_face(body)
 

@@ -59,7 +59,10 @@ def _drop_nulls(value: Any) -> None:
             if key not in _VALUES:
                 _drop_nulls(item)
     elif isinstance(value, list):
-        for item in cast("list[Any]", value):
+        items = cast("list[Any]", value)
+        for index, item in enumerate(items):
+            if item is None:
+                items[index] = {}  # as the API server reads it
             _drop_nulls(item)
 
 

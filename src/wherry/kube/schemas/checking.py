@@ -62,6 +62,8 @@ def _object(schema: Schema, value: dict[str, Any], path: str, unknown: list[str]
 
 def _value(schema: Schema, value: Any, path: str, unknown: list[str], owner: Schema) -> None:
     _check_type(schema, value, path, owner)
+    if schema.name in _UNIONS and not isinstance(value, (dict, bool) if schema.name.endswith("Bool") else dict):
+        raise FieldTypeError(f"json: cannot unmarshal {_WORDS[type(value)]} into {path} of type v1.JSONSchemaProps")
     if isinstance(value, dict):
         if schema.name in _UNIONS:
             schema = schema.at({"$ref": f"{REFERENCE}{_EXTENSIONS}JSONSchemaProps"})
