@@ -96,6 +96,6 @@ def test_a_grant_is_a_secret_that_goes_with_its_pod(place: RealHome, cluster: Cl
     env = pod["spec"]["containers"][0]["env"]
     reference = next(each for each in env if each["name"] == "WHERRY_GRANT")
     assert reference["valueFrom"]["secretKeyRef"]["name"] == pod["metadata"]["name"]
-    assert place.run("cancel", run).code == 0
+    assert place.run("cancel", "--kill", run).code == 0
     until(lambda: not cluster.list(PODS, f"wherry.dev/run={run}"), "the end of the pod")
     until(lambda: not cluster.list(SECRETS, f"wherry.dev/run={run}"), "the end of its grant")
