@@ -33,6 +33,8 @@ artifacts = "results"
 [images]
 "python:3.11" = { requirements = ["numpy"], python = "3.11" }
 "base" = "other"
+"team" = { image = "other" }
+"alpine" = { python = false }
 
 [code]
 include = ["src/", "*.py"]
@@ -72,9 +74,10 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
         "s3://bucket/path",
         False,
     )
-    assert [rule.pattern for rule in project.image_rules(prod)] == ["tf:*", "python:3.11", "base"]
+    assert [rule.pattern for rule in project.image_rules(prod)] == ["tf:*", "python:3.11", "base", "team", "alpine"]
     assert project.images[0] == settings.ImageRule("python:3.11", requirements=("numpy",), python="3.11")
-    assert project.images[1].image == "other"
+    assert project.images[1].image == project.images[2].image == "other"
+    assert project.images[3] == settings.ImageRule("alpine", without_python=True)
     assert project.code == settings.Code(include=("src/", "*.py"))
     assert project.target(None).is_local
 
@@ -115,6 +118,8 @@ def test_without_a_file_all_is_empty(tmp_path: Path) -> None:
         ("[targets]\nx = 'y'", ["targets.x must be a table, not a text"]),
         ("[images]\n'a' = 2020-01-01", ["must be a table, not a date or time"]),
         ("[targets.x]\ncontext = 'a'\nserver = 'b'", ["both context and server"]),
+        ("[images]\na = {python = false, requirements = ['b']}", ['images."a" has requirements, but no Python']),
+        ("[images]\na = {image = 'b', python = '3.11'}", ['images."a" names another image']),
         ("[targets.x]\nvolume = {claim = 'a'}", ["[targets.x] has volume, but no context", "clusters"]),
         (
             "[targets.x]\ncontext = 'a'\nvolume = {}",

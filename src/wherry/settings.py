@@ -263,7 +263,13 @@ def _images(path: str, where: str, value: object) -> tuple[ImageRule, ...]:
         if isinstance(meaning, str):
             rules.append(ImageRule(pattern, image=meaning))
             continue
-        table = _Table(path, f'{where}."{pattern}"', meaning, ("requirements", "python"))
+        table = _Table(path, f'{where}."{pattern}"', meaning, ("requirements", "python", "image"))
+        image = table.text("image")
+        if image is not None:
+            if table.texts("requirements") or table.value("python", None) is not None:
+                raise UsageError(f'{path}: {where}."{pattern}" names another image; say there what that one has')
+            rules.append(ImageRule(pattern, image=image))
+            continue
         if table.value("python", None) is False:
             if table.texts("requirements"):
                 raise UsageError(f'{path}: {where}."{pattern}" has requirements, but no Python to put them into')

@@ -292,7 +292,7 @@ def _pod(
 
 def equipped(pod: Object, equipment: Equipment) -> Object:
     """The pod with what the site gives to each; what the task asks for by itself goes first."""
-    if equipment is NO_EQUIPMENT:
+    if equipment == NO_EQUIPMENT:
         return pod
     spec: dict[str, Any] = {**equipment.spec, **pod["spec"]}
     main, *others = spec["containers"]
