@@ -6,7 +6,9 @@ Invariant: a test that needs the cluster is skipped with a reason where there is
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,18 @@ from tests import objectstore
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("WHERRY_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def turn_on_the_cluster(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests that stop a part of the cluster run while no other process of the tests is at one."""
+    if request.node.get_closest_marker("cluster") is None:
+        yield
+        return
+    alone = request.node.get_closest_marker("alone") is not None
+    with open(Path(tempfile.gettempdir()) / "wherry-cluster-tests.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture(scope="session")
