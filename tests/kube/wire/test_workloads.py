@@ -18,7 +18,7 @@ from wherry.seams import SystemIds
 
 pytestmark = [pytest.mark.oracle, needs_kubectl]
 POD = {
-    "terminationGracePeriodSeconds": 1,
+    "terminationGracePeriodSeconds": 0,
     "containers": [
         {
             "name": "main",
@@ -193,13 +193,10 @@ def test_a_stateful_set_keeps_names_and_order(scene: Scene) -> None:
     status = scene.get("statefulset db")["status"]
     assert status["currentRevision"] == status["updateRevision"]
     assert len([line for line in scene("rollout history statefulset db").splitlines()[2:] if line]) == 2
-    scene("rollout undo statefulset db")
-    scene("wait statefulset/db --for=jsonpath={.status.updatedReplicas}=2 --timeout=50s")
-    scene("scale statefulset db --replicas=0")
-    scene("wait pods -l app=db --for=delete --timeout=50s")
     wrong = scene.refused("patch statefulset db --type=merge -p", '{"spec":{"serviceName":"other"}}')
     assert "updates to statefulset spec for fields other than" in wrong
     scene("delete statefulset db")
+    scene("wait pods -l app=db --for=delete --timeout=50s")
 
 
 # --- what the older server lacks
@@ -207,6 +204,21 @@ def test_a_stateful_set_keeps_names_and_order(scene: Scene) -> None:
 
 # Kubernetes 1.20 has no Indexed Jobs, no suspended ones, and CronJobs only as beta.
 on_laptop = pytest.mark.parametrize("scene", ["laptop"], indirect=True)
+
+
+@on_laptop
+def test_a_stateful_set_goes_back_and_scales_to_nothing(scene: Scene) -> None:
+    template = {"metadata": {"labels": {"app": "db"}}, "spec": POD}
+    spec = {"replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}}, "template": template}
+    scene.apply("StatefulSet", "db", spec)
+    scene.rolled_out("statefulset/db")
+    scene("set env statefulset/db A=b")
+    scene("wait statefulset/db --for=jsonpath={.status.updatedReplicas}=2 --timeout=50s")
+    scene("rollout undo statefulset db")
+    scene("wait statefulset/db --for=jsonpath={.status.updatedReplicas}=2 --timeout=50s")
+    scene("scale statefulset db --replicas=0")
+    scene("wait pods -l app=db --for=delete --timeout=50s")
+    scene("delete statefulset db")
 
 
 @on_laptop
