@@ -112,6 +112,7 @@ def test_a_pod_deleted_while_nobody_watched_is_stopped(tmp_path):
     async def body():
         async with machine(home) as node:
             await node.running("long")
+            await until(lambda: starts(tmp_path, "long"))
             await node.kube.delete(PODS, "long", "default", grace_period_s=0)
         async with machine(home) as node:
             await until(lambda: not alive(pid))
@@ -127,6 +128,7 @@ def test_a_killed_zygote_costs_no_living_task(tmp_path):
         async with machine(home) as node:
             await node.kube.create(counting(tmp_path, "long"))
             await node.running("long")
+            await until(lambda: starts(tmp_path, "long"))
             (pid,) = starts(tmp_path, "long")
             os.kill(zygotes(home)[0], signal.SIGKILL)
             await node.run("next", command=["true"])  # a new zygote comes when it is needed
@@ -149,6 +151,7 @@ def test_orphans_are_stopped_like_others(tmp_path):
             await node.kube.create(counting(tmp_path, "long", stubborn.replace("{", "{{").replace("}", "}}")))
             await until((tmp_path / "child").exists)
             await node.running("long")
+            await until(lambda: starts(tmp_path, "long"))
             os.kill(zygotes(home)[0], signal.SIGKILL)
             await until(lambda: not zygotes(home))
             await node.kube.delete(PODS, "long", "default", grace_period_s=1)
@@ -175,6 +178,7 @@ def test_server_and_zygote_killed_together(tmp_path):
     async def body():
         async with machine(home) as node:
             await node.running("long")
+            await until(lambda: starts(tmp_path, "long"))
             assert alive(pid)
             assert (await node.ended("dead"))["reason"] == "Lost"
             (tmp_path / "go").touch()
@@ -188,8 +192,7 @@ def test_a_killed_task_is_an_outcome(tmp_path):
     async def body():
         async with machine(tmp_path / "home") as node:
             await node.kube.create(counting(tmp_path, "long"))
-            await node.running("long")
-            os.kill(starts(tmp_path, "long")[0], signal.SIGKILL)
+            os.kill((await until(lambda: starts(tmp_path, "long")))[0], signal.SIGKILL)
             return await node.ended("long")
 
     ended = terminated(asyncio.run(body()))
@@ -226,10 +229,12 @@ def test_leaving_stops_no_pod(tmp_path):
         async with machine(home) as node:
             await node.kube.create(counting(tmp_path, "long"))
             await node.running("long")
+            await until(lambda: starts(tmp_path, "long"))
         (pid,) = starts(tmp_path, "long")
         assert alive(pid)
         async with machine(home) as node:
             await node.running("long")
+            await until(lambda: starts(tmp_path, "long"))
             (tmp_path / "go").touch()
             assert terminated(await node.ended("long"))["exitCode"] == 5
 

@@ -1,6 +1,6 @@
 """Ports of a pod's own: the kernel asks the zygote about every address that the pod's processes listen on or dial.
 
-Run by path in the zygote's child (`runpy`), before the task; standard library only, Python 3.9 and later, Linux 5.5 and
+Loaded by the zygote, used in its child before the task; standard library only, Python 3.9 and later, Linux 5.5 and
 later on x86-64 and arm64.  The other side is `zygote_net`.  Invariant: only `bind`, `connect` and the option
 IPV6_V6ONLY are asked about, and only for internet addresses; no privilege is needed, and none is gained.
 """
@@ -11,7 +11,6 @@ import ctypes
 import errno
 import json
 import os
-import platform
 import socket
 import struct
 from typing import Any
@@ -68,9 +67,10 @@ def program(arch: int, bind: int, connect: int, setsockopt: int) -> list[tuple[i
 def confine(net: dict[str, Any], post: str) -> None:
     """Puts this process and all that it will start under the filter; the zygote, at the socket `post`, gets the
     questions.  Raises OSError."""
-    if platform.machine() not in MACHINES:
-        raise OSError(errno.ENOSYS, "not on this kind of machine")
-    arch, seccomp, *numbers = MACHINES[platform.machine()]
+    machine = os.uname().machine
+    if machine not in MACHINES:
+        raise OSError(errno.ENOSYS, f"not on {machine}")
+    arch, seccomp, *numbers = MACHINES[machine]
     lines = program(arch, *numbers)
     code = b"".join(struct.pack("<HBBI", *line) for line in lines)
     held = ctypes.create_string_buffer(code, len(code))

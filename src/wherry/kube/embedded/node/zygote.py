@@ -84,7 +84,8 @@ def main() -> None:
         site.addsitedir(folder)
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     loop, child = importlib.import_module("zygote_loop"), importlib.import_module("zygote_child")
-    importlib.import_module("zygote_net")  # now, while its folder is where modules are looked for
+    for name in ("zygote_net", "confine"):  # now, while their folder is where modules are looked for
+        importlib.import_module(name)
     become: Callable[..., NoReturn] = child.become
     sys.path[0] = config["runtime"]
     for name in _PRELOAD.split():
