@@ -124,7 +124,9 @@ def as_account(cluster: Cluster, name: str) -> dict[str, Any]:
 
 def test_prune_deletes_runs_and_what_is_left_on_the_cluster(place: RealHome, cluster: Cluster) -> None:
     place.write("hello.py", HELLO)
-    assert place.run("run", "hello.py", "--on", "test").code == 0
+    ran = place.run("run", "hello.py", "--on", "test", "--json")
+    assert ran.code == 0, ran.out + ran.err
+    run = json.loads(ran.out.splitlines()[-1])["run"]
     labels = {"app.kubernetes.io/managed-by": "wherry", "wherry.dev/run": "gone"}
     cluster.make(
         {
@@ -158,4 +160,4 @@ def test_prune_deletes_runs_and_what_is_left_on_the_cluster(place: RealHome, clu
     names = {each["metadata"]["name"] for each in cluster.list(CONFIGMAPS)}
     assert "another" in names
     assert len([name for name in names if name.startswith("wherry-runtime-")]) == 1
-    assert "greeting" not in place.run("ls").out
+    assert run not in place.run("ls", "--json").out

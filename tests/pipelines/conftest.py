@@ -89,6 +89,7 @@ class Lab:
         self.window = 16
         self.timers: Any = None
         self.advice: str | None = None
+        self.targets: Any = None
 
     async def identify(self, image: str, request: dict[str, Any] | None) -> str:
         self.identified.append((image, request))
@@ -107,6 +108,7 @@ class Lab:
             ),
             clock=self.clock,
             ids=self.ids,
+            targets=self.targets,
             timers=self.timers,
             pause_s=0.01,
         ) as pipelines:
