@@ -318,7 +318,7 @@ def test_large_files_take_no_memory(s3: S3Server, pyz: Path, tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     grown_mib = int(done.stdout) / 1024
-    assert grown_mib < 48  # a piece and a connection for each of 16 threads
+    assert grown_mib < 72  # pieces and connections of 16 threads, far from the 128 of the file
 
 
 def test_folders_of_many_files(s3: S3Server, remote: Remote) -> None:
