@@ -39,7 +39,7 @@ def run_wherry(*words: str, cwd: Path, home: Path, environ: Mapping[str, str] | 
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
-        timeout=60,
+        timeout=150,
         check=False,
         stdin=subprocess.DEVNULL,
     )
