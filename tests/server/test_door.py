@@ -26,6 +26,7 @@ from wherry.server import certificates, issuing, private
 from wherry.server.certificates import DAY_S
 from wherry.server.door import Door, Listening
 from wherry.server.home import prepare
+from wherry.server.welcome import welcome
 from wherry.testing.server import ServerThread
 
 NOW = 1_800_000_000.0
@@ -226,3 +227,24 @@ def test_a_renewed_certificate_is_answered_with(home: Home, monkeypatch: pytest.
 
     asyncio.run(scenario())
     found.close()
+
+
+def test_no_answer_waits_for_the_acknowledgement_of_another(home: Home) -> None:
+    class Seen(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            taken = transport.get_extra_info("socket")
+            seen.set_result(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    async def main() -> None:
+        with closing(door(home).listener) as listener:
+            welcoming = asyncio.create_task(welcome(listener, Seen, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)))
+            with closing(socket.create_connection(listener.getsockname())) as client:
+                client.sendall(b"G")  # the kind of connection is known by its first byte
+                assert await seen
+            welcoming.cancel()
+            await asyncio.wait([welcoming])
+
+    with asyncio.Runner() as runner:
+        seen: asyncio.Future[int] = runner.get_loop().create_future()
+        runner.run(main())
