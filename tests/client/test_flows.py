@@ -148,7 +148,7 @@ def test_a_file_whose_own_open_fails(tmp_path: Path) -> None:
         ("a: &x 1\nb: *x", "aliases are not taken"),
         ("root: {}\n---\nroot: {}", "two pipeline specs"),
         ("a: " + "[" * 200, "deeper than 100"),
-        ("{" * 50_000, "keys must be at line 1"),
+        ("{" * 50_000, "at line 1"),  # the words are those of the release of libyaml
         ("a: !!python/object/apply:os.system [x]", "the tag"),
     ],
 )
