@@ -12,7 +12,7 @@ import sys
 import time
 from types import ModuleType
 
-from benchmarks import chain, compiling, conformance, hello, imports, loading, objects, wide, zygote
+from benchmarks import chain, cluster, compiling, conformance, hello, imports, loading, objects, wide, zygote
 from benchmarks.measure import Figure, floor, note, rounded
 
 MODULES: dict[str, ModuleType] = {
@@ -25,6 +25,7 @@ MODULES: dict[str, ModuleType] = {
     "conformance": conformance,
     "load": loading,
     "objects": objects,
+    "cluster": cluster,
 }
 USAGE = """usage: python -m benchmarks [NAME...]
 
