@@ -34,6 +34,7 @@ CONFIGMAPS = Resource("", "v1", "ConfigMap", "configmaps", True)
 SECRETS = Resource("", "v1", "Secret", "secrets", True)
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", False)
 EVENTS = Resource("", "v1", "Event", "events", True)
+NEW_EVENTS = Resource("events.k8s.io", "v1", "Event", "events", True)
 CUSTOMRESOURCEDEFINITIONS = Resource(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", False
 )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 RUNS = "wherry.server.runs"  # the lazy entry: loaded while the first zygote starts, on a core of its own
 KFP = "wherry.server.kfp"  # lazy: only what KFP's clients and recurring runs need
 WIRE = "wherry.kube.wire"  # lazy, too: most servers are never asked for it
+PRIVATE = "wherry.server.private"  # lazy: only who listens on the network, or is asked about a token
 CLUSTERS = "wherry.server.clusters"  # lazy: only for runs that name a cluster
 STORES = "wherry.storage.stores"  # lazy: only for runs whose artifacts lie in an object store
 PODS_PER_CORE = 8  # pods that exist at once: enough that the node never waits for the driver
@@ -84,6 +85,10 @@ async def parts(
             async def prune_environments(unused_s: float, dry_run: bool) -> list[Unused]:
                 return await prune(environments, now=clock.time(), unused_s=unused_s, dry_run=dry_run)
 
+            def authentic(token: str) -> bool:
+                known: bool = import_module(PRIVATE).is_token(home, token)
+                return known
+
             site: Site = service.Site(
                 kube,
                 store,
@@ -122,7 +127,9 @@ async def parts(
                         node.busy or controllers.busy or (kfp.cache_info().currsize > 0 and kfp().scheduler.armed)
                     ),
                     kfp=lambda: kfp().app(),
-                    kubernetes=lambda: import_module(WIRE).make_app(kube, clock=clock, stopping=stopping),
+                    kubernetes=lambda: import_module(WIRE).make_app(
+                        kube, clock=clock, stopping=stopping, authentic=authentic
+                    ),
                 )
     finally:
         db.close()

@@ -6,6 +6,7 @@ readable by others, not even for a moment, and what others could read is not use
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 
@@ -38,6 +39,11 @@ def token(home: Home) -> str:
             hint="delete it: the next start makes one",
         )
     return found
+
+
+def is_token(home: Home, text: str) -> bool:
+    """Whether this is the home's token; a home that has none makes none."""
+    return os.path.exists(home.token) and hmac.compare_digest(text.encode(), token(home).encode())
 
 
 def write(path: str, data: bytes, mode: int = 0o600) -> None:

@@ -151,6 +151,21 @@ def test_who_asks_may_do_everything(kubectl: Kubectl) -> None:
     assert "*.*" in kubectl("auth can-i --list")
 
 
+def test_nobody_else_is_impersonated(kubectl: Kubectl) -> None:
+    told = 'User "wherry" cannot impersonate (impersonate-user: jane)'
+    assert told in kubectl.refused("get pods --as jane")
+    assert told in kubectl.refused("exec any --as jane -- true")
+
+
+def test_tokens_are_reviewed(kubectl: Kubectl) -> None:
+    token = kubectl("config view --raw -o jsonpath={.users[0].user.token}")
+    for text, known in ((token, "true wherry"), (token[:-1], "false")):
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": text}}
+        wanted = "create --raw /apis/authentication.k8s.io/v1/tokenreviews -f -"
+        status = json.loads(kubectl(wanted, stdin=json.dumps(review)))["status"]
+        assert f"{str(status['authenticated']).lower()} {status.get('user', {}).get('username', '')}".strip() == known
+
+
 def test_a_wrong_token_is_no_entry(kubectl: Kubectl) -> None:
     assert "must be logged in" in kubectl.refused("get pods --token=wrong")
 
@@ -235,6 +250,12 @@ def test_what_else_is_asked(kubectl: Kubectl) -> None:
     assert {"v1", "apps/v1", "batch/v1"} <= set(kubectl("api-versions").splitlines())
     kubectl("run sayer --image=busybox --restart=Never --command -- true")
     kubectl("wait pod/sayer --for=jsonpath={.status.phase}=Succeeded --timeout=30s")
-    kubectl("events --for pod/sayer")
+    about = json.dumps({"apiVersion": "v1", "kind": "Pod", "name": "sayer", "namespace": "default"})
+    told = "reason: Told, type: Normal, message: something"
+    event = f"{{apiVersion: v1, kind: Event, metadata: {{name: told}}, involvedObject: {about}, {told}}}"
+    kubectl("create -f -", stdin=event)
+    assert "Told" in kubectl("events --for pod/sayer")
+    assert "something" in kubectl("get events.events.k8s.io told")
+    assert json.loads(kubectl("get events.v1.events.k8s.io told -o json"))["note"] == "something"
     assert "restartPolicy" in kubectl("explain pods.spec --recursive")
     kubectl("delete pod sayer")

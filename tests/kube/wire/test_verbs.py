@@ -178,6 +178,16 @@ def test_refusals(on_face, method, path, body, code, reason):
     assert answer.value["kind"] == "Status"
 
 
+@pytest.mark.parametrize("header", ["impersonate_user", "impersonate_group", "impersonate_extra_scopes"])
+def test_nobody_else_is_impersonated(on_face, header):
+    async def ask(face):
+        return await face.ask("GET", CONFIGMAPS, **{header: "jane"})
+
+    answer = on_face(ask)
+    assert (answer.status, answer.value["reason"]) == (403, "Forbidden")
+    assert f"({header.replace('_', '-')}: jane)" in answer.value["message"]
+
+
 def test_big_answers_are_compressed(on_face):
     async def body(face):
         await face.ask("POST", CONFIGMAPS, config(a="x" * 200_000))

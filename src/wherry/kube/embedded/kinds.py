@@ -47,7 +47,14 @@ def no_grace(obj: Object, requested_s: int | None) -> int:
     return 0
 
 
-class Version(Protocol):
+class Form(Protocol):
+    """How objects of a row look beside how they are stored."""
+
+    def show(self, obj: Object) -> Object: ...
+    def stored(self, obj: Object) -> Object: ...
+
+
+class Version(Form, Protocol):
     """One version of a custom kind (`custom.Custom`): its schema, and the form of its objects in the store."""
 
     @property
@@ -56,8 +63,6 @@ class Version(Protocol):
     def identity(self) -> str: ...
     @property
     def warning(self) -> str: ...
-    def show(self, obj: Object) -> Object: ...
-    def stored(self, obj: Object) -> Object: ...
 
 
 class ScalePaths(NamedTuple):
@@ -98,6 +103,7 @@ class Kind(msgspec.Struct, frozen=True):
     list_kind: str = ""  # the kind of a list; the kind and List
     columns: tuple[Column, ...] = DEFAULT  # what tables show
     custom: Version | None = None  # what a CustomResourceDefinition says of it
+    form: Form | None = None  # of objects that are stored as another kind's, whose `table` it names
     table: str = ""  # how rows name it; the resource's qualified name
 
     def __post_init__(self) -> None:
@@ -107,7 +113,13 @@ class Kind(msgspec.Struct, frozen=True):
 
     def shown(self, obj: Object) -> Object:
         """A stored object as clients of this kind see it; it may be the given one, which is then left alone."""
-        return obj if self.custom is None else self.custom.show(obj)
+        form = self.custom or self.form
+        return obj if form is None else form.show(obj)
+
+    def stored(self, obj: Object) -> Object:
+        """An object as it is stored."""
+        form = self.custom or self.form
+        return obj if form is None else form.stored(obj)
 
 
 _NOTHING_LATER: Mapping[str, Iterable[Resource]] = MappingProxyType({})
@@ -128,8 +140,8 @@ class Registry:
         self._served: dict[tuple[Any, ...], Kind] = {}
         self._custom: dict[str, tuple[Kind, ...]] = {}
         for kind in kinds:
-            self._rows[kind.table] = kind
-            self._know(kind.resource, kind.table)
+            self._rows[kind.resource.qualified] = kind
+            self._know(kind.resource, kind.resource.qualified)
         for module, resources in later.items():
             for resource in resources:
                 self._modules[resource.qualified] = module
@@ -173,7 +185,7 @@ class Registry:
         kind = self._rows.get(table)
         if kind is None:
             rows: Iterable[Kind] = import_module(self._modules[table]).KINDS
-            self._rows.update((row.table, row) for row in rows)
+            self._rows.update((row.resource.qualified, row) for row in rows)
             kind = self._rows[table]
         return kind
 

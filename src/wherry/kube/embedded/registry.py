@@ -17,6 +17,7 @@ VERSION = f"v{MAJOR}.{MINOR}.0+wherry"
 # Kinds that a run does not need: their modules are loaded when somebody asks for one.
 LATER = {
     "wherry.kube.embedded.definitions": (of.CUSTOMRESOURCEDEFINITIONS,),
+    "wherry.kube.embedded.event_forms": (of.NEW_EVENTS,),
     "wherry.kube.embedded.jobs": (of.JOBS,),
     "wherry.kube.embedded.cronjobs": (of.CRONJOBS,),
     "wherry.kube.embedded.replicas": (of.REPLICASETS, of.DEPLOYMENTS, of.CONTROLLERREVISIONS),

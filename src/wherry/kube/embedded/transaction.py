@@ -119,7 +119,7 @@ def guarded_namespaces(tx: Tx) -> set[str]:
 
 def _encoded(kind: Kind, obj: Object) -> bytes:
     """The object's body; raises TooLarge beyond what the API server takes."""
-    body = encode(obj if kind.custom is None else kind.custom.stored(obj))
+    body = encode(kind.stored(obj))
     if len(body) > BODY_LIMIT_BYTES:
         name: str = obj["metadata"]["name"]
         why = f"Request entity too large: limit is {BODY_LIMIT_BYTES}"

@@ -59,14 +59,24 @@ _POD_PARTS: dict[str, dict[str, Verb]] = {
 _STREAM: dict[str, Verb] = {"GET": _need_socket, "POST": _need_socket}
 
 
+def _nobodys(token: str) -> bool:
+    return False
+
+
 def make_app(
-    kube: EmbeddedKube, *, clock: Clock, stopping: asyncio.Event, body_within_s: float = BODY_WITHIN_S
+    kube: EmbeddedKube,
+    *,
+    clock: Clock,
+    stopping: asyncio.Event,
+    body_within_s: float = BODY_WITHIN_S,
+    authentic: reviews.Authentic = _nobodys,
 ) -> Application:
     """The app over the objects of `kube`; it has no lifespan: who makes the kube runs it.
 
     `stopping` set ends all streams.  body_within_s: how long the body of a request may take to arrive.
+    `authentic` says of a token whether it is the home's own.
     """
-    server = verbs.Server(kube, clock)
+    server = verbs.Server(kube, clock, authentic)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -98,6 +108,7 @@ async def _serve_socket(server: verbs.Server, socket: Socket) -> None:
     target = parse(socket.path)
     try:
         try:
+            reviews.check_impersonation(socket.headers)
             if target is None or not _is_stream(target):
                 raise bad_request("only exec, attach and port-forward of pods are served over a WebSocket")
             await import_module(STREAMING).serve(socket, server.kube, target)
@@ -123,12 +134,13 @@ def _fault(problem: Exception) -> KubeError:
 
 
 async def _answer(server: verbs.Server, exchange: Exchange) -> None:
+    reviews.check_impersonation(exchange.headers.items())
     target = parse(exchange.path)
     if target is None:
         await _describe(server, exchange)
         return
     if reviews.is_review(target):
-        await reviews.answer(exchange, target)
+        await reviews.answer(exchange, target, server.authentic)
         return
     await server.kube.ready()
     kind = server.kube.registry.of_path(target.group, target.version, target.plural)

@@ -1,12 +1,13 @@
-"""Reviews: who am I, and who may do that?
+"""Who asks: reviews (who am I, who may do that?), and requests in the name of somebody else.
 
 Called by `wherry.kube.wire.app`.  Source: "Kubernetes API Reference", SelfSubjectReview, SelfSubjectAccessReview,
-SelfSubjectRulesReview, SubjectAccessReview.  Invariant: the answers are the truth about this server, where whoever may
-ask may do everything and nobody else is known; nothing of them is stored.
+SelfSubjectRulesReview, SubjectAccessReview, TokenReview.  Invariant: the answers are the truth about this server, where
+whoever may ask may do everything and nobody else is known; nothing of them is stored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from wherry.kube.errors import bad_request, error
@@ -22,6 +23,7 @@ _EVERYTHING = {
 # Group and plural -> kind, and the status that answers it.
 _KINDS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("authentication.k8s.io", "selfsubjectreviews"): ("SelfSubjectReview", {"userInfo": USER}),
+    ("authentication.k8s.io", "tokenreviews"): ("TokenReview", {}),
     ("authorization.k8s.io", "selfsubjectaccessreviews"): ("SelfSubjectAccessReview", {"allowed": True}),
     ("authorization.k8s.io", "selfsubjectrulesreviews"): ("SelfSubjectRulesReview", _EVERYTHING),
     ("authorization.k8s.io", "subjectaccessreviews"): ("SubjectAccessReview", {}),
@@ -29,6 +31,31 @@ _KINDS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
 }
 NO_TOKENS = "this server issues no tokens of service accounts: whoever may ask it has the home's own"
 _STRANGER = "nobody but the holder of the home's token is known to this server"
+Authentic = Callable[[str], bool]
+"""Whether a token is the home's own."""
+_IMPERSONATE = b"impersonate-"  # Impersonate-User, -Group, -Uid, -Extra-...
+
+
+def check_impersonation(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raises Forbidden for a request in the name of somebody else (`kubectl --as`): nobody else is known."""
+    for name, value in headers:
+        if name.lower().startswith(_IMPERSONATE):
+            header, said = name.decode("latin-1"), value.decode("latin-1")
+            raise error(
+                "Forbidden",
+                f'User "{USER["username"]}" cannot impersonate ({header}: {said}): this server has one user, and no'
+                " rights of others; ask without --as",
+            )
+
+
+def _identified(spec: Any, authentic: Authentic) -> dict[str, Any]:
+    """Whose token it is: the home's own is its holder's, every other nobody's.  Raises BadRequest."""
+    token: Any = cast("dict[str, Any]", spec).get("token") if isinstance(spec, dict) else None
+    if not token:
+        raise bad_request("token is required for TokenReview in authentication")
+    if isinstance(token, str) and authentic(token):
+        return {"authenticated": True, "user": USER}
+    return {"authenticated": False, "error": _STRANGER}
 
 
 def _judged(spec: Any) -> dict[str, Any]:
@@ -50,7 +77,7 @@ def is_review(target: Target) -> bool:
     return target.version == "v1" and (target.group, target.plural) in _KINDS and not target.name
 
 
-async def answer(exchange: Exchange, target: Target) -> None:
+async def answer(exchange: Exchange, target: Target, authentic: Authentic) -> None:
     """Answers a review that is created; raises BadRequest, MethodNotAllowed."""
     if exchange.method != "POST":
         raise error("MethodNotAllowed", "the server does not allow this method on the requested resource")
@@ -62,6 +89,8 @@ async def answer(exchange: Exchange, target: Target) -> None:
     review: dict[str, Any] = {"kind": kind, "apiVersion": api_version, "metadata": {"creationTimestamp": None}}
     if kind != "SelfSubjectReview":
         review["spec"] = asked.get("spec") or {}
-    if not status:
+    if kind == "TokenReview":
+        status = _identified(review["spec"], authentic)
+    elif not status:
         status = _judged(review["spec"])
     await exchange.answer({**review, "status": status}, 201)

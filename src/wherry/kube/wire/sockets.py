@@ -21,6 +21,7 @@ class Socket:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.path: str = scope["path"]
+        self.headers: list[tuple[bytes, bytes]] = list(scope["headers"])
         self.pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         self.query = dict(self.pairs)
         self.offered: list[str] = list(scope.get("subprotocols") or ())

@@ -22,6 +22,7 @@ from wherry.kube.wire import watches
 from wherry.kube.wire.exchange import Exchange
 from wherry.kube.wire.fields import Fields
 from wherry.kube.wire.paths import Target
+from wherry.kube.wire.reviews import Authentic
 from wherry.kube.wire.views import View, view_for
 from wherry.seams import Clock
 
@@ -46,6 +47,7 @@ class Server(NamedTuple):
 
     kube: EmbeddedKube
     clock: Clock
+    authentic: Authentic
 
 
 class Request(NamedTuple):
