@@ -83,7 +83,7 @@ _BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in itert
     [
         (_BOMB, "aliases are not taken (*a at line 2"),
         ("a: &a [*a]", "aliases are not taken"),
-        ("[" * 100_000, "nests deeper than 100 levels at line 1, column 101"),
+        ("[" * 100_000, "nests deeper than 100 levels at line 1, column 1"),
         ('{"a":' * 100_000, "nests deeper than 100 levels"),
         ("- " * 5000 + "x", "nests deeper than 100 levels"),
         ("a: !!python/object/apply:os.system [true]", "the tag tag:yaml.org,2002:python/object/apply:os.system"),

@@ -58,6 +58,8 @@ def load_all(text: bytes | str) -> list[Any]:
             return list(_documents(reader))
     except yaml.MarkedYAMLError as error:
         where = _at(error.problem_mark) if error.problem_mark else ""
+        if "nesting depth" in str(error.problem):  # libyaml's own bound, in newer releases, is met before ours
+            raise YAMLError(f"the document nests deeper than {MAX_DEPTH} levels{where}") from None
         raise YAMLError(f"not valid YAML{where}: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise YAMLError(f"not valid YAML: {error}") from None
