@@ -107,3 +107,17 @@ def test_a_homes_archive_has_this_pythons_code_beside_the_sources(tmp_path: Path
         f"assert main.__file__ == {str(path / 'wherry/runtime/main.pyc')!r}, main.__file__\n"
     )
     subprocess.run([sys.executable, "-I", "-c", program], check=True)
+
+
+def test_equal_sources_give_equal_code_whatever_else_a_process_holds() -> None:
+    program = (
+        "import hashlib, sys; from wherry.runtime import zipapp\n"
+        "text = '\\n'.join(data.decode() for data in zipapp._members().values())\n"
+        "kept = [sys.intern(word) for word in text.replace('\"', ' ').split()] if sys.argv[1:] else []\n"
+        "print(hashlib.sha256(zipapp.content(compiled=True)).hexdigest())\n"
+    )
+    found = {
+        subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True).stdout
+        for words in ([], ["with much in memory"])
+    }
+    assert len(found) == 1

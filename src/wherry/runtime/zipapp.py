@@ -35,6 +35,7 @@ sys.exit(main.run(os.environ))
 """
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: this code goes with its source; look at no time or digest
+_WITHOUT_REFERENCES = 2  # later formats of marshal mark what else in the process holds a string: each process differs
 _LEFT_OUT = frozenset(("zipapp.py",))  # of no use inside a task
 
 
@@ -100,5 +101,5 @@ def _code() -> dict[str, bytes]:
         if file.name not in _LEFT_OUT:
             code = SourceFileLoader(f"{__package__}.{file.stem}", str(file)).get_code(f"{__package__}.{file.stem}")
             header = importlib.util.MAGIC_NUMBER + _UNCHECKED + bytes(8)
-            members[f"wherry/runtime/{file.stem}.pyc"] = header + marshal.dumps(code)
+            members[f"wherry/runtime/{file.stem}.pyc"] = header + marshal.dumps(code, _WITHOUT_REFERENCES)
     return members
