@@ -169,6 +169,53 @@ def test_detach_leaves_and_cancel_ends(real: RealHome, signs: Path) -> None:
     until(lambda: latest(real)["state"] == "CANCELED", "the run's end")
 
 
+TWO_LOGS = """
+from wherry import dsl
+
+
+@dsl.component
+def first(folder: str) -> int:
+    import os, time
+
+    open(folder + "/started", "a").write("x")
+    while not os.path.exists(folder + "/go"):
+        time.sleep(0.01)
+    if not os.path.exists(folder + "/again"):
+        open(folder + "/again", "w").close()
+        raise ValueError("the first attempt")
+    print("the second attempt")
+    return 1
+
+
+@dsl.component
+def second(number: int):
+    print("number", number)
+
+
+@dsl.pipeline
+def flow(folder: str):
+    second(number=first(folder=folder).set_retry(num_retries=1, backoff_duration="0s").output)
+"""
+
+
+def test_logs_of_a_run_that_goes_on_are_followed_to_its_end(real: RealHome, signs: Path) -> None:
+    real.write("two.py", TWO_LOGS)
+    run = real.run("run", "two.py", "--detach", "-p", f"folder={signs}").out.strip()
+    reader = real.start("logs", "-f", run)  # before any task has started, maybe
+    assert reader.stdout is not None
+    head = reader.stdout.readline()
+    (signs / "go").touch()
+    rest, err = reader.communicate(timeout=60)
+    out = head + rest
+    assert (reader.returncode, err) == (0, "")
+    lines = out.splitlines()
+    heads = [line for line in lines if line.startswith("==>")]
+    assert heads == ["==> first", "==> first (attempt 2)", "==> second"], out
+    assert [lines[-3], lines[-1]] == ["the second attempt", "number 1"]
+    assert "ValueError: the first attempt" in lines
+    assert real.run("logs", "-f", "--attempt", "1", run).code == 2
+
+
 def test_down_leaves_tasks_running_and_the_next_command_takes_them_up(real: RealHome, signs: Path) -> None:
     client = started(real, signs, "waits")
     assert "1 runs go on with the next command" in real.run("down").out
