@@ -216,6 +216,30 @@ def test_logs_of_a_run_that_goes_on_are_followed_to_its_end(real: RealHome, sign
     assert real.run("logs", "-f", "--attempt", "1", run).code == 2
 
 
+SCRATCH = """
+[targets.scratch]
+namespace = "scratch"
+artifacts = "{}"
+
+[targets.wrong]
+namespace = "Not_One"
+"""
+
+
+def test_a_target_at_home_has_its_namespace_without_anybody_making_it(real: RealHome, tmp_path: Path) -> None:
+    real.write("wherry.toml", SCRATCH.format(tmp_path / "scratch"))
+    real.write("wait.py", WAITER)
+    end = real.run("run", "wait.py:before", "--on", "scratch")
+    assert end.code == 0, end.out + end.err
+    again = real.run("run", "wait.py:before", "--on", "scratch", "--no-cache")
+    assert again.code == 0, again.out + again.err
+    assert real.run("get", "namespace", "scratch", "-o", "name").out == "namespace/scratch\n"
+    assert (tmp_path / "scratch").is_dir()
+    wrong = real.run("run", "wait.py:before", "--on", "wrong")
+    assert wrong.code == 2, wrong.out + wrong.err
+    assert "Not_One" in wrong.err
+
+
 def test_down_leaves_tasks_running_and_the_next_command_takes_them_up(real: RealHome, signs: Path) -> None:
     client = started(real, signs, "waits")
     assert "1 runs go on with the next command" in real.run("down").out

@@ -34,7 +34,6 @@ def logs(
         raise UsageError("--attempt with --follow needs a TASK")
     client = client_of(context)
     view = client.get(run, tasks=True)
-    coming = follow and task is None and view["state"] not in views.FINAL_RUNS
     if follow and task is None and view["state"] not in views.FINAL_RUNS:
         for path, number in _started(client, view["id"]):
             click.echo(f"==> {path}" + (f" (attempt {number})" if number > 1 else ""))
@@ -66,9 +65,7 @@ def _started(client: Client, run: str) -> Iterator[tuple[str, int]]:
 
 
 def _paths(view: dict[str, Any], task: str | None) -> list[str]:
-    started = {
-        one["path"]: None for one in view["tasks"] if one["kind"] == "task" and one["phase"] not in _WITHOUT_LOG
-    }
+    started = {one["path"]: None for one in view["tasks"] if one["kind"] == "task" and one["phase"] not in _WITHOUT_LOG}
     if task is None:
         if not started:
             raise UsageError(f"no task of run {views.short(view['id'])} has run")

@@ -23,6 +23,8 @@ from wherry.storage.artifacts import attempt_root
 
 INCARNATION_LIMIT = 3
 """How many pods of one attempt may be lost before the attempt fails."""
+DEFAULT_NAMESPACE = "default"
+"""Where the pods of a run go that names no namespace; it is always there."""
 
 
 class Handle(Protocol):
@@ -46,7 +48,7 @@ class SubmitOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: list[ImageRule] = []
     code: str | None = None
     pipeline_root: str | None = None
-    namespace: str = "default"
+    namespace: str = DEFAULT_NAMESPACE
     target: Target | None = None
     scheduled_at: float | None = None
     service_account: str = ""

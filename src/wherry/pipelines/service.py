@@ -24,7 +24,7 @@ from wherry.pipelines.clearing import clear, config_maps_of
 from wherry.pipelines.driver import LOG_NAME, Driver
 from wherry.pipelines.engine import Run
 from wherry.pipelines.engine.model import RunInfo, RunState
-from wherry.pipelines.flights import LiveRun, Notice, SubmitOptions
+from wherry.pipelines.flights import DEFAULT_NAMESPACE, LiveRun, Notice, SubmitOptions
 from wherry.pipelines.hosting import Hosting
 from wherry.pipelines.inspection import Inspector
 from wherry.pipelines.ledger import to_json
@@ -147,6 +147,9 @@ class Pipelines:
         )
         options, info = admitted.options, admitted.info
         now = admitted.now
+        site = await self._hosting.site_of(options.target)
+        if site.makes_namespaces and info.namespace != DEFAULT_NAMESPACE:
+            await submission.ensure_namespace(site.kube, info.namespace)
         root = run_root(info.pipeline_root, info.pipeline, info.run_id)
 
         def insert(tx: Tx) -> int:

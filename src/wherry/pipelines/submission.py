@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ import msgspec
 from wherry.errors import UsageError
 from wherry.ir import Document, IRError
 from wherry.ir.values import check_values
+from wherry.kube.errors import AlreadyExists, NotFound
+from wherry.kube.protocol import Kube
+from wherry.kube.resources import NAMESPACES
 from wherry.pipelines.engine import Run
 from wherry.pipelines.engine.inputs import Unresolvable, root_inputs
 from wherry.pipelines.engine.model import RunInfo
@@ -30,6 +34,15 @@ RESERVED = frozenset({"commit.json", "main.log"})
 _RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME_LIMIT = 256
+
+
+async def ensure_namespace(kube: Kube, name: str) -> None:
+    """Makes the namespace unless it is there.  Raises KubeError."""
+    try:
+        await kube.get(NAMESPACES, name)
+    except NotFound:
+        with suppress(AlreadyExists):
+            await kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
 
 async def check(

@@ -114,7 +114,7 @@ def _nothing_lacks(_pod: Object) -> Sequence[str]:
 
 class Site(NamedTuple):
     """An open place: `window` is how many pods may exist at once, `pending_limit_s` how long one may wait to start,
-    `granter` lets pods into an object store."""
+    `granter` lets pods into an object store; where it `makes_namespaces`, that of a run need not be there before."""
 
     kube: Kube
     store: ArtifactStore
@@ -125,6 +125,7 @@ class Site(NamedTuple):
     equipment: Equipment = NO_EQUIPMENT
     pending_limit_s: float | None = None
     granter: Granter | None = None
+    makes_namespaces: bool = False
 
 
 class Targets(Protocol):

@@ -96,6 +96,7 @@ async def parts(
                 max(LEAST_PODS, int(PODS_PER_CORE * capacity.cpu)),
                 advise=advise,
                 lacking=lacking,
+                makes_namespaces=True,  # nobody else makes those of a laptop
             )
             async with (
                 Controllers(kube, CONTROLLERS, clock=clock) as controllers,

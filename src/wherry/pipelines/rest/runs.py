@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from wherry.errors import UsageError
-from wherry.pipelines.flights import SubmitOptions
+from wherry.pipelines.flights import DEFAULT_NAMESPACE, SubmitOptions
 from wherry.pipelines.rest import experiments, lists, messages, sources
 from wherry.pipelines.rest.context import Asked, Context, compact, decoded, time
 from wherry.pipelines.rest.details import Facts, rpc_error, state, task_details
@@ -26,7 +26,6 @@ from wherry.storage.database import Tx
 from wherry.storage.listing import Predicate, select
 from wherry.storage.records import Origin, Record
 
-DEFAULT_NAMESPACE = "default"
 NAME_LIMIT = 256
 _MACRO = re.compile(r"\[\[(RunUUID|Index|CurrentTime|ScheduledTime)(?:\.([^\]]{1,100}))?\]\]")
 _GO = {
