@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wherry.runtime import source, task_dsl
+from wherry.runtime import task_dsl, unpacking
 from wherry.runtime.descriptor import DescriptorError
 from wherry.runtime.source import CodeError, code_folder, load_main, narrowed
 
@@ -59,7 +59,7 @@ def test_links_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     link = archive(tmp_path / "link.zip", {"l": "/etc/passwd"}, mode=stat.S_IFLNK | 0o777)
     with pytest.raises(CodeError, match="no file or folder"):
         code_folder(link, env)
-    monkeypatch.setattr(source, "CODE_LIMIT_BYTES", 10)
+    monkeypatch.setattr(unpacking, "CODE_LIMIT_BYTES", 10)
     with pytest.raises(CodeError, match="unpacks to more than 10 bytes"):
         code_folder(archive(tmp_path / "big.zip", {"a": "x" * 11}), env)
 

@@ -71,6 +71,19 @@ def test_it_needs_the_standard_library_only(pyz: Path) -> None:
     assert done.stdout == "['__main__']\n" or done.stdout == "[]\n"
 
 
+def test_a_task_that_needs_no_packages_and_no_archive_loads_nothing_for_them(pyz: Path) -> None:
+    program = (
+        f"import json, sys; sys.path.insert(0, {str(pyz)!r})\n"
+        "from wherry.runtime import main, requirements; main.preload()\n"
+        "asked = {'python': '%s.%s' % sys.version_info[:2], 'requirements': []}\n"
+        "requirements.install({requirements.VARIABLE: json.dumps(asked)})\n"
+        "dear = ['email', 'importlib.metadata', 'random', 'shutil', 'ssl', 'tempfile', 'urllib', 'zipfile']\n"
+        "print([name for name in dear if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, env=BARE, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_names_inside_a_task() -> None:
     assert sorted(task_dsl.__all__) == sorted(set(task_dsl.__all__))
     for name in task_dsl.__all__:

@@ -7,13 +7,14 @@ environment (less the task descriptor); a command that we were told to stop neve
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 import signal
 import subprocess
 import threading
 
-from wherry.runtime import argv, artifact_types, outputs, private_python, source
+from wherry.runtime import argv, artifact_types, outputs, source
 from wherry.runtime.artifact_types import local_path
 from wherry.runtime.commit import Outcome
 from wherry.runtime.descriptor import GRANT_VARIABLE, TASK_VARIABLE
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from wherry.runtime.descriptor import Task
 
+_PRIVATE_PYTHON = "wherry.runtime.private_python"  # the lazy entry: pods of a cluster have a Python of their own
 PRIVATE_VARIABLES = (TASK_VARIABLE, GRANT_VARIABLE)
 """Nothing that the user's own processes should inherit."""
 OBJECTS_ROOT_VARIABLE = "WHERRY_OBJECTS_ROOT"  # where such a command finds what came from an object store
@@ -64,10 +66,12 @@ def run_command(task: Task, environ: Mapping[str, str], scratch: str, import_pat
     _make_output_folders(task.executor_input)
     error_file = os.path.join(scratch, ".wherry", "error.json")
     env = _environment(task, environ, words, import_path, error_file)
-    if ATTEMPT_VARIABLE in environ and private_python.is_needed(words):
-        private = os.path.join(scratch, ".wherry", "python")
-        env["PATH"] = private_python.make(private) + os.pathsep + env.get("PATH", os.defpath)
-        env["VIRTUAL_ENV"] = private
+    if ATTEMPT_VARIABLE in environ:
+        private_python = importlib.import_module(_PRIVATE_PYTHON)
+        if private_python.is_needed(words):
+            private = os.path.join(scratch, ".wherry", "python")
+            env["PATH"] = private_python.make(private) + os.pathsep + env.get("PATH", os.defpath)
+            env["VIRTUAL_ENV"] = private
     exit_code, stopped = _run(words, env)
     if stopped:
         return Outcome(exit_code or 128 + signal.SIGTERM, final=False)

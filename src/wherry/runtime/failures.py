@@ -46,6 +46,13 @@ class TaskError(Exception):
         self.kind = kind
 
 
+class RequirementsError(TaskError):
+    """Packages cannot be had; the message says which and why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="RequirementsError")
+
+
 def error_record(error: BaseException) -> dict[str, Any]:
     """The `error` of a commit record: type, message, trimmed traceback and, where we have advice, a hint."""
     kind = error.kind if isinstance(error, TaskError) else type(error).__name__

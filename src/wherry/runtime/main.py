@@ -32,6 +32,7 @@ _ENVIRONMENT_VARIABLE = "WHERRY_ENVIRONMENT"  # packages that the task needs, wh
 _REQUIREMENTS = "wherry.runtime.requirements"  # lazy: only there
 _LOG_FORMAT = "[KFP Executor %(asctime)s %(levelname)s]: %(message)s"
 _REMOTE = "wherry.runtime.remote"  # the lazy entry: tasks whose artifacts lie in folders never load it
+_RARE = ("wherry.runtime.private_python", "wherry.runtime.unpacking")  # what only some tasks load
 _PRELOADED = ("typing", "kfp", "kfp.dsl", "kfp.dsl.types.artifact_types", "kfp.dsl.types.type_annotations")
 
 
@@ -64,12 +65,13 @@ class _State:
 _state = _State()
 
 
-def preload() -> None:
-    """Load what user code is going to import from us and set up logging, so that a forked child finds both done."""
+def preload(*, rare: bool = False) -> None:
+    """Load what user code is going to import from us and set up logging, so that a forked child finds both done; with
+    `rare` also what most tasks do not need, for those that are forked."""
     if IMPORT_PATH in sys.path:
         sys.path.remove(IMPORT_PATH)
     sys.path.insert(0, IMPORT_PATH)
-    for name in _PRELOADED:
+    for name in (*_PRELOADED, *(_RARE if rare else ())):
         importlib.import_module(name)
     sys.path.remove(IMPORT_PATH)
     sys.path.append(IMPORT_PATH)  # after everything that the user can install
@@ -85,7 +87,7 @@ def run(environ: Mapping[str, str]) -> int:
     """
     try:
         task = descriptor.load(environ)
-        if _ENVIRONMENT_VARIABLE in environ:
+        if environ.get(_ENVIRONMENT_VARIABLE):
             importlib.import_module(_REQUIREMENTS).install(environ)
         if GRANT_VARIABLE in environ:
             importlib.import_module(_REMOTE).install(environ, os.getcwd())

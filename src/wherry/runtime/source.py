@@ -7,20 +7,17 @@ Called by `wherry.runtime.main` and `wherry.runtime.commands`.  Invariant: what 
 from __future__ import annotations
 
 import fcntl
+import importlib
 import importlib.util
 import marshal
 import os
 import re
-import shutil
 import stat
 import sys
-import tempfile
 import types
-import zipfile
 
 from wherry.runtime import store
 from wherry.runtime.descriptor import read_verified
-from wherry.runtime.digests import file_sha256
 from wherry.runtime.failures import TaskError
 
 TYPE_CHECKING = False
@@ -31,7 +28,8 @@ CACHE_VARIABLE = "WHERRY_CACHE"
 _MAGIC = importlib.util.MAGIC_NUMBER
 _WORD = re.compile(rb"\w+")
 _STAR_IMPORTS = {b"\nfrom kfp.dsl import *\n": "kfp.dsl", b"\nfrom typing import *\n": "typing"}
-CODE_LIMIT_BYTES = 2 << 30  # unpacked
+_UNPACKING = "wherry.runtime.unpacking"  # the lazy entries: most tasks bring no archive, or find it unpacked
+_TEMPFILE = "tempfile"
 
 
 class CodeError(TaskError):
@@ -46,7 +44,7 @@ def load_main(source: Mapping[str, str], environ: Mapping[str, str]) -> types.Mo
 
     Raises what the source raises, DescriptorError when the content is another, and OSError.
     """
-    path = _at_hand(source["uri"])
+    path = at_hand(source["uri"])
     program = _compiled(source, path, environ)
     module = types.ModuleType("__main__")
     module.__file__ = path
@@ -57,7 +55,7 @@ def load_main(source: Mapping[str, str], environ: Mapping[str, str]) -> types.Mo
     return module
 
 
-def _at_hand(uri: str) -> str:
+def at_hand(uri: str) -> str:
     """The path of the file, which is had from its store first; whether it is there shows when it is opened."""
     place = store.store_for(uri)
     place.fetch((uri,))
@@ -115,43 +113,8 @@ def code_folder(code: Mapping[str, str], environ: Mapping[str, str]) -> str:
     with open(f"{target}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(target):
-            _extract(code, target)
+            importlib.import_module(_UNPACKING).extract(code, at_hand(code["uri"]), target)
     return target
-
-
-def _extract(code: Mapping[str, str], target: str) -> None:
-    path = _at_hand(code["uri"])
-    try:
-        with open(path, "rb") as file:
-            if file_sha256(path) != code["sha256"]:
-                raise CodeError(f"The code archive {path} does not have the digest it should have")
-            temporary = tempfile.mkdtemp(prefix=f"{os.path.basename(target)}.", dir=os.path.dirname(target))
-            try:
-                with zipfile.ZipFile(file) as archive:
-                    _check_members(archive, path)
-                    archive.extractall(temporary)
-                os.rename(temporary, target)
-            except BaseException:
-                shutil.rmtree(temporary, ignore_errors=True)
-                raise
-    except FileNotFoundError:
-        raise CodeError(f"The code archive is gone: nothing at {path}") from None
-    except zipfile.BadZipFile as error:
-        raise CodeError(f"The code archive {path} is not a zip file: {error}") from None
-
-
-def _check_members(archive: zipfile.ZipFile, path: str) -> None:
-    size = 0
-    for member in archive.infolist():
-        name = member.orig_filename.replace("\\", "/")
-        if name.startswith("/") or ".." in name.split("/") or "\0" in name or (len(name) > 1 and name[1] == ":"):
-            raise CodeError(f"The code archive {path} has a member that would leave its folder: {name!r}")
-        mode = member.external_attr >> 16
-        if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_IFMT(mode) == 0):
-            raise CodeError(f"The code archive {path} has a member that is no file or folder: {name!r}")
-        size += member.file_size
-        if size > CODE_LIMIT_BYTES:
-            raise CodeError(f"The code archive {path} unpacks to more than {CODE_LIMIT_BYTES:,} bytes")
 
 
 def _checked_hex(text: str) -> str:
@@ -169,5 +132,5 @@ def _cache_folder(environ: Mapping[str, str]) -> str:
     if not given:
         status = os.lstat(folder)
         if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
-            return tempfile.mkdtemp(prefix="wherry-cache-")
+            return importlib.import_module(_TEMPFILE).mkdtemp(prefix="wherry-cache-")
     return folder

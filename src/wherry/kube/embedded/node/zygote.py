@@ -68,7 +68,7 @@ def _runtime() -> tuple[Callable[..., int], Callable[[], None]]:
         runtime = importlib.import_module("wherry.runtime.main")
     except ImportError:
         return _without_runtime, _nothing
-    runtime.preload()
+    runtime.preload(rare=True)
     return runtime.run, runtime.rehearse
 
 
