@@ -258,4 +258,12 @@ def test_what_else_is_asked(kubectl: Kubectl) -> None:
     assert "something" in kubectl("get events.events.k8s.io told")
     assert json.loads(kubectl("get events.v1.events.k8s.io told -o json"))["note"] == "something"
     assert "restartPolicy" in kubectl("explain pods.spec --recursive")
+    assert "   restartPolicy\t<string>" in kubectl("explain pods.spec --output=plaintext-openapiv2")
     kubectl("delete pod sayer")
+
+
+def test_a_kind_that_is_not_there_is_named(kubectl: Kubectl) -> None:
+    unknown = '{"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {"name": "made"}}'
+    for line in ("apply -f -", "create -f -", "apply --server-side -f -"):
+        assert 'no matches for kind "Gadget" in version "example.com/v1"' in kubectl.refused(line, stdin=unknown)
+    assert 'the server doesn\'t have a resource type "gadgets"' in kubectl.refused("get gadgets")

@@ -42,6 +42,10 @@ def test_the_older_form(on_face):
         document = (await face.ask("GET", "/openapi/v2")).value
         assert document["swagger"] == "2.0"
         assert set(references(document)) <= {f"#/definitions/{name}" for name in document["definitions"]}
-        assert (await face.ask("GET", "/openapi/v2", accept=PROTOBUF)).status == 406
+        assert (await face.ask("GET", "/openapi/v2", accept="application/xml")).status == 406
+        binary = await face.ask("GET", "/openapi/v2", accept=f"{PROTOBUF}, application/json")
+        assert (binary.status, binary.headers["content-type"]) == (200, PROTOBUF.replace("@", "."))
+        assert all(name.encode() in binary.body for name in [*document["definitions"], *document["paths"]])
+        assert (await face.ask("GET", "/openapi/v2", accept=f"application/json, {PROTOBUF}")).value == document
 
     on_face(body)

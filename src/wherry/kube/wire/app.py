@@ -16,13 +16,14 @@ from typing import Any
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.embedded.registry import MAJOR, MINOR, VERSION
 from wherry.kube.errors import KubeError, bad_request, error
-from wherry.kube.wire import discovery, openapi, patching, pod_parts, reviews, verbs
+from wherry.kube.wire import discovery, openapi, openapi_protobuf, patching, pod_parts, reviews, verbs
 from wherry.kube.wire.exchange import BODY_WITHIN_S, JSON, ClientGone, Exchange, Receive, Scope, Send
 from wherry.kube.wire.paths import Target, parse
 from wherry.kube.wire.sockets import Socket
 from wherry.seams import Clock
 
 STREAMING = "wherry.kube.wire.streaming"  # the lazy entry: most servers are never asked for streams
+_AS_JSON = (JSON, "application/*", "*/*")
 STREAMS = ("exec", "attach", "portforward")  # subresources of pods
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Verb = Callable[[verbs.Request], Awaitable[None]]
@@ -195,6 +196,10 @@ async def _describe(server: verbs.Server, exchange: Exchange) -> None:
         await exchange.answer(_version())
         return
     await server.kube.ready()
+    if words == ["openapi", "v2"] and _is_binary_wanted(exchange):
+        document = openapi_protobuf.encoded(openapi.swagger(server.kube.registry))
+        await exchange.send(document, content_type=openapi_protobuf.CONTENT_TYPE)
+        return
     found = _discover(server, exchange, words)
     if found is None:
         raise _nothing_here()
@@ -213,7 +218,7 @@ def _discover(server: verbs.Server, exchange: Exchange, words: list[str]) -> dic
                 if media == JSON and parameters.get("g") == discovery.AGGREGATED:
                     if parameters.get("v") in ("v2", "v2beta1"):
                         return discovery.aggregated(registry, core=words == ["api"], version=parameters["v"])
-                elif media in (JSON, "application/*", "*/*"):
+                elif media in _AS_JSON:
                     break
             return (
                 discovery.core_versions(exchange.header("host")) if words == ["api"] else discovery.group_list(registry)
@@ -237,9 +242,15 @@ def _discover(server: verbs.Server, exchange: Exchange, words: list[str]) -> dic
             return None
 
 
+def _is_binary_wanted(exchange: Exchange) -> bool:
+    """Whether the first form that the client takes, of those that there are, is protobuf."""
+    forms = (media for media, _ in exchange.accepts() if media in (*_AS_JSON, *openapi_protobuf.ASKED_FOR_BY))
+    return next(forms, JSON) not in _AS_JSON
+
+
 def _check_json(exchange: Exchange) -> None:
     """Raises NotAcceptable for a client that takes documents only in another form."""
-    if not any(media in (JSON, "application/*", "*/*") for media, _ in exchange.accepts()):
+    if not any(media in _AS_JSON for media, _ in exchange.accepts()):
         raise error("NotAcceptable", f"only the following media types are accepted: {JSON}")
 
 
