@@ -149,6 +149,9 @@ def test_who_asks_may_do_everything(kubectl: Kubectl) -> None:
     assert kubectl("auth can-i get /healthz") == "yes\n"
     assert "wherry" in kubectl("auth whoami")
     assert "*.*" in kubectl("auth can-i --list")
+    asked = '{"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {}}'
+    assert kubectl("create -f - -o jsonpath={.status.allowed}", stdin=asked) == "true"
+    assert "selfsubjectaccessreviews" in kubectl("api-resources --verbs=create")
 
 
 def test_nobody_else_is_impersonated(kubectl: Kubectl) -> None:
@@ -177,6 +180,7 @@ def test_differences_are_shown_before_they_are_made(kubectl: Kubectl) -> None:
     changed = kubectl.run("diff -f -", stdin=CONFIG % ("differs", "a: '2'"))
     assert changed.code == 1
     assert '+  a: "2"' in changed.out
+    assert not [line for line in changed.out.splitlines() if line[:1] in "+-" and "resourceVersion" in line]
     assert kubectl("get cm differs -o jsonpath={.data.a}") == "1"
     kubectl("delete cm differs")
 

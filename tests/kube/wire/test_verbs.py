@@ -50,12 +50,15 @@ def test_the_life_of_an_object(on_face):
 def test_a_dry_run_changes_nothing(on_face):
     async def body(face):
         dry = {"dryRun": "All"}
-        assert (await face.ask("POST", CONFIGMAPS, config(a="1"), query=dry)).status == 201
+        made = await face.ask("POST", CONFIGMAPS, config(a="1"), query=dry)
+        assert made.status == 201
+        assert "resourceVersion" not in made.value["metadata"]
         assert (await face.ask("GET", f"{CONFIGMAPS}/settings")).status == 404
-        await face.ask("POST", CONFIGMAPS, config(a="1"))
+        version = (await face.ask("POST", CONFIGMAPS, config(a="1"))).value["metadata"]["resourceVersion"]
         change = {"data": {"a": "2"}}
         path = f"{CONFIGMAPS}/settings"
-        assert (await face.ask("PATCH", path, change, query=dry, content_type=MERGE)).value["data"] == {"a": "2"}
+        changed = (await face.ask("PATCH", path, change, query=dry, content_type=MERGE)).value
+        assert (changed["data"], changed["metadata"]["resourceVersion"]) == ({"a": "2"}, version)
         assert (await face.ask("DELETE", path, {"dryRun": ["All"]})).status == 200
         assert (await face.ask("GET", path)).value["data"] == {"a": "1"}
         assert (await face.ask("POST", CONFIGMAPS, config("x"), query={"dryRun": "Some"})).status == 400

@@ -476,7 +476,7 @@ class EmbeddedKube:
 
     async def _write(self, work: Callable[[Transaction], T], dry_run: bool = False) -> T:
         def run(tx: Tx) -> tuple[T, Transaction]:
-            transaction = Transaction(tx, self._registry, self._shared, self._clock.time())
+            transaction = Transaction(tx, self._registry, self._shared, self._clock.time(), dry=dry_run)
             try:
                 value = work(transaction)
             except RecursionError as problem:

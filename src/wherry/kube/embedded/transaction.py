@@ -128,13 +128,17 @@ def _encoded(kind: Kind, obj: Object) -> bytes:
 
 
 class Transaction:
-    """Reads and writes of one request; `changes` is what it did, by table name, in order."""
+    """Reads and writes of one request; `changes` is what it did, by table name, in order.
 
-    def __init__(self, tx: Tx, registry: Registry, shared: Shared, now: float) -> None:
+    dry: nothing of it will be kept, so that no object shows a version that it will never have.
+    """
+
+    def __init__(self, tx: Tx, registry: Registry, shared: Shared, now: float, *, dry: bool = False) -> None:
         self.tx = tx
         self.registry = registry
         self.shared = shared
         self.now = now
+        self.dry = dry
         self.changes: list[tuple[str, Change]] = []
         self.reserved = 0
 
@@ -161,6 +165,8 @@ class Transaction:
         """Stores a new, complete object under a version of its own; raises AlreadyExists."""
         metadata = obj["metadata"]
         version = metadata["resourceVersion"] = self._version()
+        if self.dry:
+            del metadata["resourceVersion"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         body = _encoded(kind, obj)
         inserted = self.tx.execute(
@@ -180,7 +186,8 @@ class Transaction:
         """Stores `obj` in the place of `stored` under a new version."""
         kind, namespace, name = stored.kind, stored.namespace, stored.name
         version = self._version()
-        obj["metadata"] = metadata = {**obj["metadata"], "resourceVersion": version}
+        shown: str = stored.metadata.get("resourceVersion", "") if self.dry else version
+        obj["metadata"] = metadata = {**obj["metadata"], "resourceVersion": shown}
         body = _encoded(kind, obj)
         self.tx.execute(
             "UPDATE kube_object SET body = ? WHERE resource = ? AND namespace = ? AND name = ?",

@@ -1,7 +1,7 @@
 """Discovery: which groups, versions and resources there are, in the plain and the aggregated form.
 
-Called by `wherry.kube.wire.app`.  Source: "The Kubernetes API", Discovery API.  Invariant: made of the registry alone,
-so that what is served and what is said to be served are the same.
+Called by `wherry.kube.wire.app`.  Source: "The Kubernetes API", Discovery API.  Invariant: made of the registry and the
+reviews alone, so that what is served and what is said to be served are the same.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 
 from wherry.kube.embedded.kinds import Kind, Registry
 from wherry.kube.resources import PODS, SCALES, Resource
+from wherry.kube.wire.reviews import REVIEWS
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+_REVIEW_VERBS = ["create"]
 _PART_VERBS = ["get", "patch", "update"]
 _STREAM_VERBS = ["create", "get"]
 # What pods have beside their status: name -> what is sent or shown there, and verbs.
@@ -25,6 +27,7 @@ _POD_PARTS: dict[str, tuple[Resource, list[str]]] = {
     "log": (PODS, ["get"]),
     "portforward": (Resource("", "v1", "PodPortForwardOptions", "pods", True), _STREAM_VERBS),
 }
+_REVIEWS = tuple(Kind(resource) for resource in REVIEWS)
 AGGREGATED = "apidiscovery.k8s.io"
 _VERSION = re.compile(r"v([1-9][0-9]{0,8})(?:(alpha|beta)([1-9][0-9]{0,8}))?")
 
@@ -50,7 +53,7 @@ def group(registry: Registry, name: str) -> dict[str, Any] | None:
 
 def resource_list(registry: Registry, group: str, version: str) -> dict[str, Any] | None:
     """`GET /api/v1` and `GET /apis/GROUP/VERSION`, None when there is no such version."""
-    kinds = [kind for kind in registry.kinds if (kind.resource.group, kind.resource.version) == (group, version)]
+    kinds = [kind for kind in _kinds(registry) if (kind.resource.group, kind.resource.version) == (group, version)]
     if not kinds:
         return None
     resources: list[dict[str, Any]] = []
@@ -61,7 +64,7 @@ def resource_list(registry: Registry, group: str, version: str) -> dict[str, Any
             "singularName": kind.singular,
             "namespaced": resource.namespaced,
             "kind": resource.kind,
-            "verbs": _VERBS,
+            "verbs": _verbs(kind),
         }
         if kind.short_names:
             item["shortNames"] = list(kind.short_names)
@@ -98,7 +101,7 @@ def _aggregated_resources(kinds: Iterable[Kind]) -> list[dict[str, Any]]:
             "responseKind": _kind(resource.group, resource.version, resource.kind),
             "scope": "Namespaced" if resource.namespaced else "Cluster",
             "singularResource": kind.singular,
-            "verbs": _VERBS,
+            "verbs": _verbs(kind),
         }
         if kind.short_names:
             item["shortNames"] = list(kind.short_names)
@@ -112,6 +115,15 @@ def _aggregated_resources(kinds: Iterable[Kind]) -> list[dict[str, Any]]:
             item["subresources"] = subresources
         found.append(item)
     return found
+
+
+def _kinds(registry: Registry) -> tuple[Kind, ...]:
+    """What is stored, and what is only answered."""
+    return (*registry.kinds, *_REVIEWS)
+
+
+def _verbs(kind: Kind) -> list[str]:
+    return _REVIEW_VERBS if kind.resource in REVIEWS else _VERBS
 
 
 def _kind(group: str, version: str, kind: str) -> dict[str, str]:
@@ -133,7 +145,7 @@ def _subresources(kind: Kind) -> dict[str, tuple[Resource, list[str]]]:
 def _groups(registry: Registry, *, core: bool = False) -> list[tuple[str, Mapping[str, list[Kind]]]]:
     """Groups in order of their names, each with its kinds by version, the newest first."""
     found: dict[str, dict[str, list[Kind]]] = {}
-    for kind in registry.kinds:
+    for kind in _kinds(registry):
         resource = kind.resource
         if (not resource.group) == core:
             found.setdefault(resource.group, {}).setdefault(resource.version, []).append(kind)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from wherry.kube.errors import bad_request, error
+from wherry.kube.resources import Resource
 from wherry.kube.wire.exchange import Exchange
 from wherry.kube.wire.paths import Target
 
@@ -20,15 +21,17 @@ _EVERYTHING = {
     "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
     "incomplete": False,
 }
-# Group and plural -> kind, and the status that answers it.
-_KINDS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
-    ("authentication.k8s.io", "selfsubjectreviews"): ("SelfSubjectReview", {"userInfo": USER}),
-    ("authentication.k8s.io", "tokenreviews"): ("TokenReview", {}),
-    ("authorization.k8s.io", "selfsubjectaccessreviews"): ("SelfSubjectAccessReview", {"allowed": True}),
-    ("authorization.k8s.io", "selfsubjectrulesreviews"): ("SelfSubjectRulesReview", _EVERYTHING),
-    ("authorization.k8s.io", "subjectaccessreviews"): ("SubjectAccessReview", {}),
-    ("authorization.k8s.io", "localsubjectaccessreviews"): ("LocalSubjectAccessReview", {}),
+_AUTHORIZATION = "authorization.k8s.io"
+# What is asked, and the status that answers it; an empty one is judged.
+REVIEWS: dict[Resource, dict[str, Any]] = {
+    Resource("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", False): {"userInfo": USER},
+    Resource("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", False): {},
+    Resource(_AUTHORIZATION, "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False): {"allowed": True},
+    Resource(_AUTHORIZATION, "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", False): _EVERYTHING,
+    Resource(_AUTHORIZATION, "v1", "SubjectAccessReview", "subjectaccessreviews", False): {},
+    Resource(_AUTHORIZATION, "v1", "LocalSubjectAccessReview", "localsubjectaccessreviews", True): {},
 }
+_PLACES = {(resource.group, resource.version, resource.plural): resource for resource in REVIEWS}
 NO_TOKENS = "this server issues no tokens of service accounts: whoever may ask it has the home's own"
 _STRANGER = "nobody but the holder of the home's token is known to this server"
 Authentic = Callable[[str], bool]
@@ -74,16 +77,16 @@ def _judged(spec: Any) -> dict[str, Any]:
 
 def is_review(target: Target) -> bool:
     """Whether the path names one of them."""
-    return target.version == "v1" and (target.group, target.plural) in _KINDS and not target.name
+    return (target.group, target.version, target.plural) in _PLACES and not target.name
 
 
 async def answer(exchange: Exchange, target: Target, authentic: Authentic) -> None:
     """Answers a review that is created; raises BadRequest, MethodNotAllowed."""
     if exchange.method != "POST":
         raise error("MethodNotAllowed", "the server does not allow this method on the requested resource")
-    kind, status = _KINDS[target.group, target.plural]
+    resource = _PLACES[target.group, target.version, target.plural]
+    kind, api_version, status = resource.kind, resource.api_version, REVIEWS[resource]
     asked = await exchange.mapping()
-    api_version = f"{target.group}/{target.version}"
     if (asked.get("apiVersion", api_version), asked.get("kind", kind)) != (api_version, kind):
         raise bad_request(f"a {kind} of {api_version} is expected, not a {asked.get('kind')}")
     review: dict[str, Any] = {"kind": kind, "apiVersion": api_version, "metadata": {"creationTimestamp": None}}
