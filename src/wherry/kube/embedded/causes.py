@@ -11,10 +11,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.errors import Cause
 
 _PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+def objects(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The mappings in the list at `key`; what is neither is left out (validation names it)."""
+    found: Any = holder.get(key)
+    if not isinstance(found, list):
+        return []
+    return [item for item in cast("list[Any]", found) if isinstance(item, dict)]
 
 
 def required(field: str, why: str = "") -> Cause:

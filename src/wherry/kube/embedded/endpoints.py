@@ -18,13 +18,13 @@ from wherry.kube.embedded.causes import (
     invalid_value,
     mappings_at,
     named,
+    objects,
     port_number,
     required,
     unsupported,
 )
 from wherry.kube.embedded.columns import AGE, NAME, Column, at, text
 from wherry.kube.embedded.kinds import Kind
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.errors import Cause
 from wherry.kube.names import dns_label_error
 from wherry.kube.protocol import Object

@@ -12,10 +12,10 @@ from fractions import Fraction
 from typing import Any
 
 from wherry.kube.embedded.amounts import asked
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.codec import decode
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.limits import LIMIT_RANGE, complete, problems
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.quota_usage import Usage, counts, hard_of, usage_of, used_of
 from wherry.kube.embedded.quotas import QUOTA, recount, status_of
 from wherry.kube.embedded.transaction import Stored, Transaction, read_after

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from wherry.kube.embedded.pod_rules import objects
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.workload_rules import bad, counts, mapping, required, unsupported, whole
 from wherry.kube.errors import Cause
 

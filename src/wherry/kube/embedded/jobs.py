@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import AGE, NAME, Column, at, duration
 from wherry.kube.embedded.job_policies import default_policies, policy_causes
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.workload_rules import (
     SELECTOR,
     bad,

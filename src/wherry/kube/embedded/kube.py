@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from wherry.kube.embedded import writes
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.codec import decode, own
 from wherry.kube.embedded.deletion import DEFINITIONS, Collector
 from wherry.kube.embedded.history import Change, History, Window
@@ -27,7 +28,6 @@ from wherry.kube.embedded.namespaces import (
     NAMESPACE,
     default_account,
 )
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.pods import POD, scheduled
 from wherry.kube.embedded.registry import REGISTRY
 from wherry.kube.embedded.stream_source import (

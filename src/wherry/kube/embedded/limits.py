@@ -11,10 +11,17 @@ from fractions import Fraction
 from typing import Any, cast
 
 from wherry.kube.embedded.amounts import amounts, asked
-from wherry.kube.embedded.causes import duplicate, forbidden_field, invalid_value, mapping_at, mappings_at, required
+from wherry.kube.embedded.causes import (
+    duplicate,
+    forbidden_field,
+    invalid_value,
+    mapping_at,
+    mappings_at,
+    objects,
+    required,
+)
 from wherry.kube.embedded.columns import NAME, Column, text
 from wherry.kube.embedded.kinds import Kind
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.transaction import Transaction
 from wherry.kube.errors import Cause
 from wherry.kube.protocol import Object

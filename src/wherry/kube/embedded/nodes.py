@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from wherry.kube.embedded.causes import invalid_value, mappings_at, required, whole
+from wherry.kube.embedded.causes import invalid_value, mappings_at, objects, required, whole
 from wherry.kube.embedded.columns import AGE, NAME, Column, at, text
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.errors import Cause
 from wherry.kube.names import qualified_name_error
 from wherry.kube.protocol import Object

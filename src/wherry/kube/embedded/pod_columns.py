@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import AGE, NAME, Column, at, since, text
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.protocol import Object
 
 

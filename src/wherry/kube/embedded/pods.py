@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
 from wherry.kube.embedded.pod_columns import POD_COLUMNS
-from wherry.kube.embedded.pod_rules import objects, validate_pod
+from wherry.kube.embedded.pod_rules import validate_pod
 from wherry.kube.errors import Cause
 from wherry.kube.patches import same
 from wherry.kube.protocol import Object

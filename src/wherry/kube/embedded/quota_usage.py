@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import Any, cast
 
 from wherry.kube.embedded.amounts import amounts, asked
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import at
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.pods import FINAL_PHASES
 from wherry.kube.protocol import Object
 from wherry.kube.quantities import parse

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, cast
 
-from wherry.kube.embedded.causes import immutable, invalid_value, unsupported
+from wherry.kube.embedded.causes import immutable, invalid_value, objects, unsupported
 from wherry.kube.embedded.codec import decode
 from wherry.kube.embedded.columns import AGE, NAME, Cell, Column, at
 from wherry.kube.embedded.kinds import Kind
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.quota_usage import NATIVE, Usage, counts, hard_of, usage_of, used_of
 from wherry.kube.embedded.transaction import Transaction
 from wherry.kube.errors import Cause

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from wherry.kube.embedded.causes import forbidden_field, invalid_value, mappings_at, required, unsupported
+from wherry.kube.embedded.causes import forbidden_field, invalid_value, mappings_at, objects, required, unsupported
 from wherry.kube.embedded.columns import AGE, NAME, Column, at
 from wherry.kube.embedded.kinds import Kind
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.errors import Cause
 from wherry.kube.names import dns_subdomain_error, path_segment_error
 from wherry.kube.patches import same

@@ -18,6 +18,7 @@ from wherry.kube.embedded.causes import (
     invalid_value,
     mappings_at,
     named,
+    objects,
     port_number,
     port_target,
     required,
@@ -26,7 +27,6 @@ from wherry.kube.embedded.causes import (
 from wherry.kube.embedded.columns import AGE, NAME, Column, at, labels_cell, text
 from wherry.kube.embedded.kinds import METADATA_FIELDS, Kind
 from wherry.kube.embedded.metadata import label_causes
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.transaction import Transaction
 from wherry.kube.errors import Cause
 from wherry.kube.names import dns_1035_label_error, dns_label_error, dns_subdomain_error

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.claims import CLAIM
 from wherry.kube.embedded.columns import AGE, NAME, Column
 from wherry.kube.embedded.kinds import Kind
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.scales import REPLICAS
 from wherry.kube.embedded.workload_rules import (
     bad,

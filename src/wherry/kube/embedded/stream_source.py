@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from wherry.kube.embedded.pod_rules import objects
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.pods import FINAL_PHASES, scheduled
 from wherry.kube.errors import bad_request
 from wherry.kube.protocol import Object

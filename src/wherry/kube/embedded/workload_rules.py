@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any, cast
 
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.columns import Cell, Column, at
 from wherry.kube.embedded.metadata import annotation_causes, label_causes
-from wherry.kube.embedded.pod_rules import objects, validate_pod
+from wherry.kube.embedded.pod_rules import validate_pod
 from wherry.kube.embedded.pods import default_template
 from wherry.kube.errors import Cause
 from wherry.kube.names import label_value_error, qualified_name_error

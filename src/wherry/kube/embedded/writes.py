@@ -12,11 +12,11 @@ from typing import Any, cast
 
 from wherry.kube.embedded import metadata as rules
 from wherry.kube.embedded import scales
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.deletion import DEFINITIONS, Collector
 from wherry.kube.embedded.kinds import Kind
 from wherry.kube.embedded.namespaces import ACCOUNT, NAMESPACE, default_account
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.transaction import Stored, Transaction, guards
 from wherry.kube.errors import (
     Cause,

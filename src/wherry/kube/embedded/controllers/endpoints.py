@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from wherry.kube.controller import Change, Controller, Plan, controller_of
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import at
 from wherry.kube.embedded.controllers.pods import condition, deleting, finished
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.patches import merge_patch
 from wherry.kube.protocol import Object
 from wherry.kube.resources import ENDPOINTS, ENDPOINTSLICES, PODS, SERVICES

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from wherry.kube.controller import controller_of
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import at
 from wherry.kube.embedded.controllers.pods import active, created, deleting, finished, from_template, phase
 from wherry.kube.embedded.job_policies import read_indexes
 from wherry.kube.embedded.jobs import TRACKING
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.workload_rules import mapping
 from wherry.kube.protocol import Object
 from wherry.kube.times import seconds_of

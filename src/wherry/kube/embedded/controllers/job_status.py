@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from wherry.kube.controller import Note
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import at
 from wherry.kube.embedded.controllers.job_pods import (
     Spec,
@@ -26,7 +27,6 @@ from wherry.kube.embedded.controllers.job_pods import (
 )
 from wherry.kube.embedded.controllers.pods import active, condition, conditions_with, finished, phase
 from wherry.kube.embedded.job_policies import indexes_text, read_indexes
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.workload_rules import mapping
 from wherry.kube.protocol import Object
 from wherry.kube.times import seconds_of, timestamp

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from wherry.kube.controller import Change, controller_of
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import at
 from wherry.kube.embedded.controllers.pods import chosen_by, deleting, from_template
 from wherry.kube.embedded.controllers.revisions import safe_text
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.embedded.workload_rules import mapping
 from wherry.kube.names import SUBDOMAIN_LENGTH
 from wherry.kube.patches import same

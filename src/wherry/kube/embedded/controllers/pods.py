@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import at
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.protocol import Object
 from wherry.kube.selectors import selector_of
 from wherry.kube.times import seconds_of, timestamp

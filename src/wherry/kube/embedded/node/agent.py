@@ -23,8 +23,17 @@ from wherry.kube.embedded.node import cgroups, launch, lifecycle, volumes
 from wherry.kube.embedded.node import pods as taking
 from wherry.kube.embedded.node.capacity import Capacity, Scheduler, requests
 from wherry.kube.embedded.node.claims import Claims
-from wherry.kube.embedded.node.containers import ConfigError, Place, containers, items, mapping, references
+from wherry.kube.embedded.node.containers import (
+    ConfigError,
+    Place,
+    containers,
+    is_task,
+    items,
+    mapping,
+    references,
+)
 from wherry.kube.embedded.node.identity import present
+from wherry.kube.embedded.node.lacking import lacking_of_stored
 from wherry.kube.embedded.node.lifecycle import NODE, NODE_IP, Backoff, Slot, State, Stop
 from wherry.kube.embedded.node.logs import TICK_S, LogBook
 from wherry.kube.embedded.node.network import Network
@@ -304,11 +313,18 @@ class NodeAgent:
                 pod.timer = None
             pod.run.begin = self._clock.time()
             pod.run.ip = self._network.admit(pod.run.pod)
+            self._say_lacking(pod.run.pod)
             self._statuses.began(pod)
             pod.gpus = gpus
             if gpus:
                 taking.remember_gpus(pod.folder, gpus)
             self._step(pod)
+
+    def _say_lacking(self, obj: Object) -> None:
+        """Tells what a pod asks for in vain; what a task does, its run tells."""
+        if not is_task(obj) and (sentences := lacking_of_stored(obj)):
+            message = " ".join(sentences)
+            self._group.create_task(self._events.record(obj, "Normal", "NotApplicable", message))
 
     def _say_waiting(self, pod: Pod) -> None:
         pod.timer = None

@@ -69,6 +69,11 @@ def containers(pod: Object) -> list[dict[str, Any]]:
     return [*items(spec.get("initContainers")), *items(spec["containers"])]
 
 
+def is_task(pod: Object) -> bool:
+    """Whether all that the pod runs is the in-task runtime: a task of a pipeline."""
+    return all(container.get("command") == TASK_COMMAND for container in containers(pod))
+
+
 def references(pod: Object) -> set[Reference]:
     """The config maps, secrets and claims that the pod's environment and volumes name."""
     found: set[Reference] = set()

@@ -12,9 +12,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.node.capacity import GPU, Capacity
 from wherry.kube.embedded.node.lifecycle import NODE, NODE_IP
-from wherry.kube.embedded.pod_rules import objects
 from wherry.kube.errors import AlreadyExists, KubeError, NotFound
 from wherry.kube.protocol import Kube, Object
 from wherry.kube.resources import LEASES, NODES

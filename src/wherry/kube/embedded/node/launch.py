@@ -101,7 +101,7 @@ def request(
         found["cgroups"] = groups
     if links is not None and links.net is not None:
         found["net"] = links.net
-    mounts = volumes.mounts(container, volume_paths)
+    mounts = volumes.mounts(container, volume_paths, environ)
     if argv is not None and _wants_message_file(container, argv):
         os.makedirs(folder.path, exist_ok=True)
         os.close(os.open(message, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))

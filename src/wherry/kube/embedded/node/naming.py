@@ -1,14 +1,15 @@
 """Names of a cluster's DNS in what a process is given: each becomes an address that can be dialled here.
 
 Called by `network` for environment values, arguments and files of config maps, when a process starts; API objects keep
-what they say.  Pure.  Source: "DNS for Services and Pods".  Invariants: only a name that leads to a service is
-replaced, where it can only be a host; the time is linear in the text.
+what they say.  Pure.  Source: "DNS for Services and Pods".  Invariants: only a name that leads to
+a service, or that the pod's hostAliases have, is replaced, where it can only be a host; the time is linear in the text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wherry.kube.names import dns_label_error
@@ -36,6 +37,7 @@ class Known(NamedTuple):
 class Names(NamedTuple):
     """What the names in a pod's texts mean.
 
+    `hosts` are the names that the pod itself gives to addresses (hostAliases), and go before all others.
     `services` are those of the pod's own namespace; `others` says whether a namespace has a service; `address` gives
     `(namespace, service)` and `(namespace, service, host)` their addresses.
     """
@@ -43,9 +45,12 @@ class Names(NamedTuple):
     namespace: str
     services: Mapping[str, Known]
     address: Callable[[tuple[str, ...]], str]
+    hosts: Mapping[str, str] = MappingProxyType({})
 
     def resolve(self, token: str, *, sure: bool, port: int | None) -> str | None:
         """The address of a name, None when it is none.  `sure`: it stands where only a host can stand."""
+        if token in self.hosts and (sure or port is not None):
+            return self.hosts[token]
         labels = token.removesuffix(".").split(".")
         full = len(labels) > 3 and tuple(labels[-3:]) == _ZONE
         strong = full or (len(labels) > 2 and labels[-1] == "svc")
@@ -98,7 +103,8 @@ def rewrite(text: str, names: Names, *, host: bool = False) -> str:
             continue
         address = names.resolve(token, sure=url or alone, port=int(follows[1]) if follows else None)
         if address is not None:
-            found += (text[position:start], address)
+            bracketed = ":" in address and (url or follows is not None)
+            found += (text[position:start], f"[{address}]" if bracketed else address)
             position = end
     return "".join([*found, text[position:]]) if found else text
 

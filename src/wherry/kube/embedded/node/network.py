@@ -14,15 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from wherry.kube.embedded.node import addresses
-from wherry.kube.embedded.node.containers import (
-    TASK_COMMAND,
-    ConfigError,
-    Reference,
-    Sources,
-    containers,
-    items,
-    mapping,
-)
+from wherry.kube.embedded.node.containers import ConfigError, Reference, Sources, containers, is_task, items, mapping
 from wherry.kube.embedded.node.lifecycle import NODE_IP
 from wherry.kube.embedded.node.records import Folder
 from wherry.kube.protocol import Kube, Object
@@ -123,10 +115,11 @@ class Network:
 
     def concerns(self, pod: Object) -> bool:
         """Whether the pod's processes have a network of their own; tasks have one where there are services."""
+        if pod["spec"].get("hostAliases"):
+            return True
         if pod["spec"].get("hostNetwork"):
             return False
-        tasks = all(container.get("command") == TASK_COMMAND for container in containers(pod))
-        return not tasks or (self._table is not None and self._table.has(pod["metadata"]["namespace"]))
+        return not is_task(pod) or (self._table is not None and self._table.has(pod["metadata"]["namespace"]))
 
     async def links(self, pod: Object, address: str, folder: Folder) -> Links:
         """What the pod's processes are given.  Raises ConfigError."""
@@ -137,7 +130,9 @@ class Network:
         subdomain = pod["spec"].get("subdomain")
         if subdomain and subdomain not in known:  # its service may come later
             known[subdomain] = about.COMING
-        names = naming.Names(namespace, known, self._address)
+        aliases = items(pod["spec"].get("hostAliases"))
+        hosts = {name: alias["ip"] for alias in reversed(aliases) for name in alias.get("hostnames") or ()}
+        names = naming.Names(namespace, known, self._address, hosts)
         linked = services if pod["spec"].get("enableServiceLinks", True) else []
         net: dict[str, Any] | None = None
         if address != NODE_IP:

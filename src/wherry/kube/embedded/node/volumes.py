@@ -20,6 +20,7 @@ from wherry.kube.embedded.node.containers import (
     Sources,
     containers,
     data_of,
+    expand,
     field,
     mapping,
     resource_field,
@@ -53,12 +54,17 @@ def make(pod: Object, folder: str, sources: Sources, place: Place) -> dict[str, 
     return found
 
 
-def mounts(container: Fact, volumes: Mapping[str, Volume]) -> list[Mount]:
-    """(source, mount path, read only) of the container's mounts.  Raises ConfigError for a subPath that escapes."""
+def mounts(container: Fact, volumes: Mapping[str, Volume], environ: Mapping[str, str]) -> list[Mount]:
+    """(source, mount path, read only) of the container's mounts.
+
+    Raises ConfigError for a subPath that escapes, and for one of variables that are not in `environ`.
+    """
     found: list[Mount] = []
     for mount in container.get("volumeMounts") or ():
         source, read_only = volumes[mount["name"]]
-        sub_path = mount.get("subPath") or ""
+        sub_path = mount.get("subPath") or expand(mount.get("subPathExpr") or "", environ)
+        if "$(" in sub_path and "subPathExpr" in mount:
+            raise ConfigError(f'subPathExpr "{mount["subPathExpr"]}" names variables that the container has not')
         if sub_path:
             inner = os.path.realpath(os.path.join(source, sub_path))
             if not inner.startswith(os.path.realpath(source) + "/"):
