@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 import signal
-import subprocess
 import threading
 
 from wherry.runtime import argv, artifact_types, outputs, source
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 
     from wherry.runtime.descriptor import Task
 
-_PRIVATE_PYTHON = "wherry.runtime.private_python"  # the lazy entry: pods of a cluster have a Python of their own
+_PRIVATE_PYTHON = "wherry.runtime.private_python"  # the lazy entries: pods of a cluster have a Python of their own
+_SUBPROCESS = "subprocess"  # a function has no command
 PRIVATE_VARIABLES = (TASK_VARIABLE, GRANT_VARIABLE)
 """Nothing that the user's own processes should inherit."""
 OBJECTS_ROOT_VARIABLE = "WHERRY_OBJECTS_ROOT"  # where such a command finds what came from an object store
@@ -137,7 +137,7 @@ def _run(words: list[str], env: dict[str, str]) -> tuple[int, bool]:
     relay = _Relay()
     with relay:
         try:
-            process = subprocess.Popen(words, env=env)
+            process = importlib.import_module(_SUBPROCESS).Popen(words, env=env)
         except OSError as error:
             raise _not_started(words, error) from None
         relay.attach(process.pid)
