@@ -9,18 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from lightkube.config.client_adapter import verify_cluster
 from scripts.conformance import DOCUMENTS, finish, index
 from tests.cli.homes import RealHome
 from tests.cluster.conftest import Cluster
+from tests.cluster.counting import counted
 
 from wherry.client import flows, views
 from wherry.client.api import Client
 from wherry.client.submission import Wishes, options
 from wherry.kube.cluster.client import ClusterKube
-from wherry.kube.cluster.config import find
 from wherry.kube.embedded import EmbeddedKube
 from wherry.kube.protocol import Object
 from wherry.pipelines.flights import SubmitOptions
@@ -98,22 +96,6 @@ def test_a_document_ends_the_same_on_both_sides(both: dict[str, tuple[Any, Any]]
     assert shown(laptop) == shown(cluster)
 
 
-class Counted(httpx2.AsyncBaseTransport):
-    """The network, with a count of what is asked of the API server."""
-
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self.inner = inner
-        self.calls: Counter[str] = Counter()
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        watch = "watch" in request.url.params
-        self.calls["WATCH" if watch else request.method] += 1
-        return await self.inner.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
-
-
 class Sent:
     """A `Kube` that keeps the pods which it is asked to make."""
 
@@ -152,13 +134,6 @@ async def ran(
             return await pipelines.get(run, with_tasks=True)
     finally:
         db.close()
-
-
-def counted(kubeconfig: Path) -> tuple[Any, Counted]:
-    access = find(environ={"KUBECONFIG": str(kubeconfig)})
-    user = access.config.user
-    trust = verify_cluster(access.config.cluster, user, access.config.abs_file)
-    return access, Counted(httpx2.AsyncHTTPTransport(verify=trust))
 
 
 def without(pod: Object, given: Equipment) -> Object:
