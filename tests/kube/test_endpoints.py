@@ -12,6 +12,7 @@ from wherry.kube.embedded.controllers.endpoints import IN_SLICE, plan, selects
 from wherry.kube.patches import merge
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOTHING = Plan(create=[], change=[], delete=[])
 
 
 def service(**spec: Any) -> dict[str, Any]:
@@ -123,7 +124,54 @@ def test_many_pods_have_several_slices_which_stay_as_they_are() -> None:
 def test_who_selects_nothing_is_left_alone() -> None:
     by_hand = {"kind": "Endpoints", "metadata": {"name": "web", "namespace": "n"}, "subsets": []}
     for each in (service(selector=None), service(type="ExternalName", externalName="x")):
-        assert plan(each, [pod("1"), by_hand], NOW) == Plan(delete=[])
+        assert plan(each, [pod("1"), by_hand], NOW) == NOTHING
         assert not selects(each, pod("1"))
     assert selects(service(), pod("1"))
     assert not selects(service(selector={"app": "web", "tier": "x"}), pod("1"))
+
+
+def by_hand(*addresses: str, labels: Any = None, port: int = 9000) -> dict[str, Any]:
+    metadata = {"name": "web", "namespace": "n", "uid": "e", "labels": labels or {}}
+    listed = [{"ip": each} for each in addresses]
+    subset = {"addresses": listed[:-1], "notReadyAddresses": listed[-1:], "ports": [{"port": port, "protocol": "TCP"}]}
+    return {"kind": "Endpoints", "apiVersion": "v1", "metadata": metadata, "subsets": [subset]}
+
+
+def test_endpoints_by_hand_are_mirrored() -> None:
+    endpoints = by_hand("10.0.0.1", "fd00::1", "10.0.0.2", labels={"a": "b"})
+    found = plan(service(selector=None), [endpoints], NOW)
+    assert (found.change, found.delete) == ([], [])
+    four, six = found.create
+    assert [(each["addresses"], each["conditions"]["ready"]) for each in four["endpoints"]] == [
+        (["10.0.0.1"], True),
+        (["10.0.0.2"], False),
+    ]
+    assert (four["addressType"], six["addressType"]) == ("IPv4", "IPv6")
+    assert four["ports"] == [{"name": "", "port": 9000, "protocol": "TCP"}]
+    assert four["metadata"]["labels"] == {
+        "a": "b",
+        "kubernetes.io/service-name": "web",
+        "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io",
+    }
+    assert plan(service(selector=None), [endpoints, *kept(four, six)], NOW) == NOTHING
+
+
+def kept(*slices: Any) -> list[Any]:
+    """Slices as the runner makes them."""
+    owner = [{"uid": "s", "controller": True}]
+    return [
+        {**each, "metadata": {**each["metadata"], "name": str(number), "uid": str(number), "ownerReferences": owner}}
+        for number, each in enumerate(slices)
+    ]
+
+
+def test_mirrors_follow_and_go_with_the_endpoints() -> None:
+    alone = service(selector=None)
+    there = kept(*plan(alone, [by_hand("10.0.0.1", "10.0.0.2")], NOW).create)
+    (changed,) = plan(alone, [by_hand("10.0.0.3", "10.0.0.4"), *there], NOW).change
+    assert merge(changed.object, changed.patch)["endpoints"][0]["addresses"] == ["10.0.0.3"]
+    moved = plan(alone, [by_hand("10.0.0.1", "10.0.0.2", port=1), *there], NOW)
+    assert (len(moved.create), moved.delete) == (1, there)
+    assert plan(alone, there, NOW).delete == there
+    skipped = by_hand("10.0.0.1", "10.0.0.2", labels={"endpointslice.kubernetes.io/skip-mirror": "true"})
+    assert plan(alone, [skipped], NOW) == NOTHING

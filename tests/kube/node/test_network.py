@@ -202,6 +202,34 @@ def test_a_service_without_pods_refuses_and_endpoints_follow_readiness(on_networ
     assert on_network(body) == ("refused", None)
 
 
+def test_a_service_without_selector_leads_where_its_endpoints_say(on_network):
+    async def body(node):
+        server = await node.create("server", **peer("server", []))
+        alone = service("alone", ports=[{"port": 80}])
+        del alone["spec"]["selector"]
+        await node.kube.create(alone)
+        address = (await node.running("server"))["status"]["podIP"]
+        subset = {"addresses": [{"ip": address}], "ports": [{"port": 23456}]}
+        metadata = {"name": "alone", "namespace": "default"}
+        await node.kube.create({"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": [subset]})
+        slices = await until(lambda: _slices_of(node, "alone"))
+        await node.create("client", **peer("client", ["alone:80"]))
+        told = await lines(node, "client", 1)
+        await node.kube.delete(ENDPOINTS, "alone", "default")
+        await until(lambda: _no_slices_of(node, "alone"))
+        return told, slices[0]["endpoints"][0]["addresses"] == [address], server["metadata"]["name"]
+
+    assert on_network(body) == (["server"], True, "server")
+
+
+async def _slices_of(node, name):
+    return (await node.kube.list(ENDPOINTSLICES, "default", labels=f"kubernetes.io/service-name={name}")).items
+
+
+async def _no_slices_of(node, name):
+    return not await _slices_of(node, name)
+
+
 async def _there(node, resource, name):
     try:
         return await node.kube.get(resource, name, "default")

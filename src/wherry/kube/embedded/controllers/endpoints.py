@@ -1,8 +1,9 @@
 """Endpoints and EndpointSlices: where the pods of each service are, and which of them are ready.
 
 Loaded by `starting` with the first Service.  Source: the documentation of Services and EndpointSlices.  Invariant: what
-is written follows from the service and its pods alone; a service that selects nothing is left to whoever made it; no
-slice has more endpoints than the API server takes, and an endpoint stays in its slice.
+is written follows from the service and its pods, or from the Endpoints that somebody made for a service that selects
+nothing, which are left alone and mirrored; no slice has more endpoints than the API server takes, and an endpoint stays
+in its slice.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from typing import Any, NamedTuple
 from wherry.kube.controller import Change, Controller, Plan, controller_of
 from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.columns import at
+from wherry.kube.embedded.controllers.mirroring import MANAGED_BY, SERVICE_NAME, paired, wanted
 from wherry.kube.embedded.controllers.pods import condition, deleting, finished
 from wherry.kube.patches import merge_patch
 from wherry.kube.protocol import Object
 from wherry.kube.resources import ENDPOINTS, ENDPOINTSLICES, PODS, SERVICES
 
-SERVICE_NAME = "kubernetes.io/service-name"
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 HEADLESS = "service.kubernetes.io/headless"
 _CONTROLLER = "endpointslice-controller.k8s.io"
 IN_SLICE = 100  # endpoints, as upstream's --max-endpoints-per-slice
@@ -60,15 +60,13 @@ def selects(service: Object, pod: Object) -> bool:
 
 def _is_of(service: Object, other: Object) -> bool:
     """Whether these Endpoints, which nobody controls, stand where the service's would."""
-    same = other["metadata"]["name"] == service["metadata"]["name"]
-    return same and other["kind"] == "Endpoints" and bool(at(service, "spec", "selector"))
+    return other["kind"] == "Endpoints" and other["metadata"]["name"] == service["metadata"]["name"]
 
 
 def plan(service: Object, children: Sequence[Object], now: datetime) -> Plan:
     """Brings the service's Endpoints and its slices to what its pods say."""
     if not at(service, "spec", "selector") or at(service, "spec", "type") == "ExternalName":
-        uid = service["metadata"]["uid"]
-        return Plan(delete=[each for each in children if each["kind"] != "Pod" and controller_of(each) == uid])
+        return _mirrored(service, children)
     found = [each for each in (_endpoint(service, pod) for pod in children if pod["kind"] == "Pod") if each]
     create: list[Object] = []
     change: list[Change] = []
@@ -88,6 +86,26 @@ def plan(service: Object, children: Sequence[Object], now: datetime) -> Plan:
         elif patch := _difference(slice, _slice(service, endpoints, ports)):
             change.append(Change(slice, patch))
     return Plan(change=change, create=create, delete=delete)
+
+
+def _mirrored(service: Object, children: Sequence[Object]) -> Plan:
+    """Brings the slices to what hand-made Endpoints say; what was made while the service had a selector goes."""
+    mine = [each for each in children if each["kind"] != "Pod" and controller_of(each) == service["metadata"]["uid"]]
+    slices = [each for each in mine if each["kind"] == "EndpointSlice"]
+    hand_made = (each for each in children if each["kind"] == "Endpoints" and not controller_of(each))
+    external = at(service, "spec", "type") == "ExternalName"
+    shall_be = wanted(service, None if external else next(hand_made, None))
+    create: list[Object] = []
+    change: list[Change] = []
+    delete = [each for each in mine if each["kind"] == "Endpoints"]
+    for known, slice in paired(shall_be, slices):
+        if slice is None:
+            delete += [known] if known else []
+        elif known is None:
+            create.append(slice)
+        elif patch := _difference(known, slice):
+            change.append(Change(known, patch))
+    return Plan(create=create, change=change, delete=delete)
 
 
 def _endpoint(service: Object, pod: Object) -> Endpoint | None:
