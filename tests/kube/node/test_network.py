@@ -204,7 +204,7 @@ def test_a_service_without_pods_refuses_and_endpoints_follow_readiness(on_networ
 
 def test_a_service_without_selector_leads_where_its_endpoints_say(on_network):
     async def body(node):
-        server = await node.create("server", **peer("server", []))
+        server = await node.create("server", **peer("server", ["localhost:23456"]))
         alone = service("alone", ports=[{"port": 80}])
         del alone["spec"]["selector"]
         await node.kube.create(alone)

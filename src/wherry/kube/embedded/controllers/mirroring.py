@@ -72,7 +72,8 @@ def _endpoint(address: Mapping[str, Any], *, ready: bool) -> Object:
 def _slice(service: Object, endpoints: Object, family: str, listed: list[Object], ports: list[Object]) -> Object:
     name: str = service["metadata"]["name"]
     theirs = endpoints["metadata"]
-    labels = {**(theirs.get("labels") or {}), SERVICE_NAME: name, MANAGED_BY: MIRRORING}
+    given: dict[str, str] = theirs.get("labels") or {}
+    labels = {**given, SERVICE_NAME: name, MANAGED_BY: MIRRORING}
     said: dict[str, str] = theirs.get("annotations") or {}
     notes = {key: text for key, text in said.items() if key not in _NOT_COPIED}
     return {
