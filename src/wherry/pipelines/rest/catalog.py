@@ -99,12 +99,8 @@ async def update(context: Context, asked: Asked) -> dict[str, Any]:
     """PATCH pipelines/ID: display name, description and tags."""
     row = await find(context, asked.path["id"])
     wish = messages.read(asked.body, messages.Pipeline)
-    row = row._replace(
-        display_name=_named(wish.display_name or row.display_name, "display_name"),
-        description=wish.description or row.description,
-        tags=_tags(wish.tags) if wish.tags else row.tags,
-    )
-    changed = (row.display_name, row.description, row.tags)
+    changed = _retold(row, wish)
+    row = row._replace(display_name=changed[0], description=changed[1], tags=changed[2])
     await context.db.write(lambda tx: catalog.update_pipeline(tx, row.id, *changed))
     return view(row)
 
@@ -160,12 +156,8 @@ async def update_version(context: Context, asked: Asked) -> dict[str, Any]:
     """PATCH pipelines/ID/versions/ID: display name, description and tags."""
     row = await find_version(context, asked.path["version"], asked.path["id"])
     wish = messages.read(asked.body, messages.PipelineVersion)
-    row = row._replace(
-        display_name=_named(wish.display_name or row.display_name, "display_name"),
-        description=wish.description or row.description,
-        tags=_tags(wish.tags) if wish.tags else row.tags,
-    )
-    changed = (row.display_name, row.description, row.tags)
+    changed = _retold(row, wish)
+    row = row._replace(display_name=changed[0], description=changed[1], tags=changed[2])
     await context.db.write(lambda tx: catalog.update_version(tx, row.id, *changed))
     return version_view(row, await context.db.read(lambda tx: documents.get(tx, row.document)))
 
@@ -268,6 +260,15 @@ def version_view(row: VersionRow, body: bytes) -> dict[str, Any]:
             "pipeline_spec": msgspec.Raw(body),
             "tags": decoded(row.tags),
         }
+    )
+
+
+def _retold(row: PipelineRow | VersionRow, wish: messages.Pipeline | messages.PipelineVersion) -> tuple[str, str, str]:
+    """Display name, description and tags, changed where the message says something."""
+    return (
+        _named(wish.display_name or row.display_name, "display_name"),
+        wish.description or row.description,
+        _tags(wish.tags) if wish.tags else row.tags,
     )
 
 
