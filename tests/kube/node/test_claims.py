@@ -11,7 +11,7 @@ from tests.kube.node.machine import machine, sh
 
 from wherry.kube.embedded.node.trial import why_none
 from wherry.kube.errors import Invalid, NotFound
-from wherry.kube.resources import EVENTS, PERSISTENTVOLUMECLAIMS, PODS
+from wherry.kube.resources import EVENTS, PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS
 from wherry.testing import until
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs mount namespaces")
@@ -50,6 +50,36 @@ async def gone(node, name="disk"):
             return True
 
     await until(absent)
+
+
+def test_each_claim_has_a_volume_to_look_at(tmp_path):
+    async def volumes(node):
+        return {each["metadata"]["name"]: each for each in (await node.kube.list(PERSISTENTVOLUMES)).items}
+
+    async def main():
+        async with machine(tmp_path / "home") as node:
+            mine = await node.kube.create(claim())
+            await node.kube.create(claim("named", volumeName="there"))
+            await until(lambda: _many(volumes(node), 2))
+            shown = (await volumes(node))[mine["spec"]["volumeName"]]
+            named = (await volumes(node))["there"]
+            await node.kube.delete(PERSISTENTVOLUMECLAIMS, "disk", "default")
+            await until(lambda: _many(volumes(node), 1))
+        async with machine(tmp_path / "home") as node:
+            await node.kube.delete(PERSISTENTVOLUMECLAIMS, "named", "default")
+            await until(lambda: _many(volumes(node), 0))
+            return mine, shown, named
+
+    mine, shown, named = asyncio.run(main())
+    assert (shown["status"]["phase"], shown["spec"]["capacity"]) == ("Bound", {"storage": "1Gi"})
+    assert shown["spec"]["claimRef"]["uid"] == mine["metadata"]["uid"]
+    assert shown["spec"]["hostPath"]["path"] == str(tmp_path / "home" / "volumes" / mine["spec"]["volumeName"])
+    policies = [each["spec"]["persistentVolumeReclaimPolicy"] for each in (shown, named)]
+    assert policies == ["Delete", "Retain"]
+
+
+async def _many(found, count):
+    return len(await found) == count
 
 
 @root_only

@@ -191,6 +191,20 @@ def test_nobody_else_is_impersonated(on_face, header):
     assert f"({header.replace('_', '-')}: jane)" in answer.value["message"]
 
 
+def test_the_default_account_is_made_again(on_face):
+    async def body(face):
+        path = "/api/v1/namespaces/default/serviceaccounts"
+        before = (await face.ask("GET", f"{path}/default")).value["metadata"]["uid"]
+        assert (await face.ask("DELETE", f"{path}/default")).status == 200
+        after = (await face.ask("GET", f"{path}/default")).value["metadata"]["uid"]
+        await face.ask("POST", path, {"metadata": {"name": "other"}})
+        await face.ask("DELETE", f"{path}/other")
+        assert (await face.ask("GET", f"{path}/other")).status == 404
+        return before != after
+
+    assert on_face(body)
+
+
 def test_big_answers_are_compressed(on_face):
     async def body(face):
         await face.ask("POST", CONFIGMAPS, config(a="x" * 200_000))

@@ -291,7 +291,10 @@ class EmbeddedKube:
         def work(transaction: Transaction) -> Object | None:
             stored = writes.find(transaction, kind, namespace, name)
             writes.refuse_stale(stored, uid, resource_version)
-            return Collector(transaction).delete(stored, propagation, grace_period_s)
+            left = Collector(transaction).delete(stored, propagation, grace_period_s)
+            if kind is ACCOUNT and left is None:
+                writes.renew_account(transaction, namespace, name, self._ids)
+            return left
 
         return await self._write(work, dry_run)
 

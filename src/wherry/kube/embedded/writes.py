@@ -16,7 +16,7 @@ from wherry.kube.embedded.causes import objects
 from wherry.kube.embedded.codec import own
 from wherry.kube.embedded.deletion import DEFINITIONS, Collector
 from wherry.kube.embedded.kinds import Kind
-from wherry.kube.embedded.namespaces import ACCOUNT, NAMESPACE, default_account
+from wherry.kube.embedded.namespaces import ACCOUNT, DEFAULT_ACCOUNT, NAMESPACE, default_account
 from wherry.kube.embedded.transaction import Stored, Transaction, guards
 from wherry.kube.errors import (
     Cause,
@@ -73,6 +73,12 @@ def create(transaction: Transaction, kind: Kind, obj: Object, ids: Ids, ownershi
     if kind is NAMESPACE:
         create(transaction, ACCOUNT, default_account(stored.name), ids)
     return obj
+
+
+def renew_account(transaction: Transaction, namespace: str, name: str, ids: Ids) -> None:
+    """An account that every namespace has was deleted: it is made again, unless the namespace is ending."""
+    if name == DEFAULT_ACCOUNT and namespace not in transaction.shared.ending:
+        create(transaction, ACCOUNT, default_account(namespace), ids)
 
 
 def _generate_name(transaction: Transaction, kind: Kind, metadata: dict[str, Any], ids: Ids) -> None:
