@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.kube.wire.asking import CONFIGMAPS, MERGE, opened
 
 from wherry.kube.embedded.history import Window
+from wherry.kube.wire.exchange import DISCARDED_BYTES
 
 APPLY = "application/apply-patch+yaml"
 SETTINGS = f"{CONFIGMAPS}/settings"
@@ -129,6 +130,15 @@ REFUSED: dict[str, tuple[str, str, Any, dict[str, str], int, str, str]] = {
         "BadRequest",
         "cannot be read",
     ),
+    "a watch from no version": (
+        "GET",
+        f"{CONFIGMAPS}?watch=true&resourceVersion=x",
+        None,
+        {},
+        400,
+        "BadRequest",
+        "resourceVersion",
+    ),
     "a selector that is none": ("GET", f"{CONFIGMAPS}?labelSelector=a%20in%20(", None, {}, 400, "BadRequest", ""),
     "a long selector": ("GET", f"{CONFIGMAPS}?labelSelector={LONG}", None, {}, 400, "BadRequest", ""),
     "a selector of many parentheses": (
@@ -195,15 +205,22 @@ def test_what_is_named_in_a_warning_cannot_leave_its_header(on_face):
     on_face(body)
 
 
-def test_a_big_body_is_read_to_the_limit_and_no_further(on_face):
+def test_a_big_body_is_kept_to_the_limit_and_its_client_heard_out(on_face):
     mebibyte = {"type": "http.request", "body": b"x" * (1 << 20), "more_body": True}
+    bound = DISCARDED_BYTES >> 20
 
     async def body(face):
-        answer, read = await face.send((mebibyte for _ in range(100)), CONFIGMAPS, transfer_encoding="chunked")
+        tracemalloc.start()
+        try:
+            last = [{**mebibyte, "more_body": False}]
+            answer, read = await face.send(iter([mebibyte] * 99 + last), CONFIGMAPS, transfer_encoding="chunked")
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
         assert (answer.status, answer.value["reason"]) == (413, "RequestEntityTooLarge")
-        assert read == 4
-        answer, read = await face.send((mebibyte for _ in range(100)), CONFIGMAPS, content_length=str(100 << 20))
-        assert (answer.status, read) == (413, 0)
+        assert (read, most < 8 << 20) == (100, True)
+        answer, read = await face.send((mebibyte for _ in range(9999)), CONFIGMAPS, content_length=str(9999 << 20))
+        assert (answer.status, read) == (413, bound)
         assert answer.headers["connection"] == "close"
 
     on_face(body)

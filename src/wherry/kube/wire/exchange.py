@@ -1,12 +1,13 @@
 """One HTTP request and its answer: query, headers, body within its limit, and one message out.
 
-Called by every module of `wherry.kube.wire`.  Invariants: a body is never read beyond the limit; an answer leaves as
+Called by every module of `wherry.kube.wire`.  Invariants: a body is never kept beyond the limit; an answer leaves as
 one message, compressed only when the client takes that and it is big.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, cast
@@ -23,6 +24,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_LIMIT_BYTES = 3 * 1024 * 1024  # as an API server's limit for a request
+DISCARDED_BYTES = 128 * 1024 * 1024  # of a body that is refused: many clients read no answer before all of it is sent
+_DISCARD_WITHIN_S = 5.0
 BODY_WITHIN_S = 60.0  # as an API server's time for a request that is not a stream
 _GZIP_FROM_BYTES = 128 * 1024  # as an API server: smaller answers are not worth it
 JSON = "application/json"
@@ -204,7 +207,22 @@ class Exchange:
             quoted = shown.replace("\\", "\\\\").replace('"', '\\"')
             headers.append((b"warning", f'299 - "{quoted}"'.encode("latin-1", "replace")))
         await self.start(status, headers)
+        if self._unread:
+            await self.part(body)
+            await self._discard()
+            body = b""
         await self.part(body, more=False)
+
+    async def _discard(self) -> None:
+        """Takes what is still sent of a body, within bounds, before the connection is closed under the client."""
+        size = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(_DISCARD_WITHIN_S, self._body_within_s)):
+                while size < DISCARDED_BYTES:
+                    message = await self.receive()
+                    size += len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body"):
+                        return
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Begins an answer whose parts follow."""

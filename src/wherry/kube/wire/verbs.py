@@ -143,6 +143,8 @@ def _check_list_version(request: Request) -> None:
 async def _watch(request: Request) -> None:
     exchange, query = request.exchange, request.exchange.query
     version = query.get("resourceVersion", "")
+    if version and not (version.isascii() and version.isdigit()):
+        raise bad_request(f"resourceVersion: Invalid value: {version!r}")
     initial = version in ("", "0")
     send_initial = query.get("sendInitialEvents")
     bookmarks = exchange.flag("allowWatchBookmarks")
