@@ -116,7 +116,7 @@ def sh(script):
 
 
 @asynccontextmanager
-async def machine(home, *, capacity=None, limits=None, settings=QUICK, environ=None):
+async def machine(home, *, capacity=None, limits=None, settings=QUICK, environ=None, **more):
     """A server's worth of node: opened again on the same home it takes over what is there."""
     home = Path(home)
     home.mkdir(exist_ok=True)
@@ -134,6 +134,7 @@ async def machine(home, *, capacity=None, limits=None, settings=QUICK, environ=N
             environ=environ,
             limits=limits,
             settings=settings,
+            **more,
         )
         async with agent:
             yield Machine(home, kube, agent)

@@ -18,7 +18,7 @@ from wherry.kube.embedded.node.addresses import Book, Pool
 from wherry.kube.embedded.node.ports import dialled
 from wherry.kube.embedded.starting import Controllers
 from wherry.kube.errors import KubeError, NotFound
-from wherry.kube.resources import ENDPOINTS, ENDPOINTSLICES, PODS, SERVICES
+from wherry.kube.resources import ENDPOINTS, ENDPOINTSLICES, EVENTS, PODS, SERVICES
 from wherry.seams import SystemClock
 from wherry.server.controllers import CONTROLLERS
 from wherry.testing import until
@@ -399,6 +399,27 @@ def test_no_privilege_is_needed(tmp_path):
     program = [sys.executable, "-c", UNPRIVILEGED, str(Path(confine.__file__).parent), str(tmp_path)]
     done = subprocess.run(program, capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.stderr) == ("127.16.77.1\n", "")
+
+
+def test_without_other_loopback_addresses_pods_share_one_and_are_told(on_network):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    async def body(node):
+        await node.kube.create(service("web", ports=[{"port": port}]))
+        await node.create("server", **peer("server", [f"web:{port}"], port=port))
+        told = await lines(node, "server", 1)
+        address = (await node.running("server"))["status"]["podIP"]
+        event = (await until(lambda: _events(node, "PortsShared")))[0]
+        return told, address, event["message"]
+
+    told, address, message = on_network(body, are_bound=lambda: False)
+    assert (told, address) == (["server"], "127.0.0.1")
+    assert "it has no other loopback address than 127.0.0.1" in message
+
+
+async def _events(node, reason):
+    return (await node.kube.list(EVENTS, "default", fields=f"reason={reason}")).items
 
 
 def test_addresses_are_given_in_turn_and_kept_for_names(tmp_path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import socket
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -27,6 +28,16 @@ def pods_of(home: str) -> range:
     blocks = (_LAST - _FIRST + 1) // _BLOCK
     first = _FIRST + zlib.crc32(home.encode()) % blocks * _BLOCK
     return range(first + 1, first + _BLOCK - 1)
+
+
+def are_bound() -> bool:
+    """Whether this machine lets anybody listen on other loopback addresses than 127.0.0.1: Linux does, macOS not."""
+    with socket.socket() as trial:
+        try:
+            trial.bind((str(NAMES[1]), 0))
+        except OSError:
+            return False
+    return True
 
 
 class Pool:

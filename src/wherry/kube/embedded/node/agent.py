@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ from typing import Any, Self
 import msgspec
 
 from wherry.kube.embedded.environments import EnvironmentFailed, Environments, Interpreter
-from wherry.kube.embedded.node import cgroups, launch, lifecycle, volumes
+from wherry.kube.embedded.node import addresses, cgroups, launch, lifecycle, volumes
 from wherry.kube.embedded.node import pods as taking
 from wherry.kube.embedded.node.capacity import Capacity, Scheduler, requests
 from wherry.kube.embedded.node.claims import Claims
@@ -84,6 +84,7 @@ class NodeAgent:
         environ: Mapping[str, str],
         limits: cgroups.Limits | None = None,
         settings: NodeSettings | None = None,
+        are_bound: Callable[[], bool] = addresses.are_bound,
     ) -> None:
         self._kube = kube
         self._clock = clock
@@ -93,7 +94,7 @@ class NodeAgent:
         self._folder = str(home / "pods")
         self._place = Place(NODE, NODE_IP, capacity.cpu, capacity.memory_bytes, str(runtime), str(home / "volumes"))
         self._scheduler = Scheduler(capacity)
-        self._network = Network(kube, str(home), str(home / "run"))
+        self._network = Network(kube, str(home), str(home / "run"), are_bound)
         name = "wherry-" + hashlib.sha256(str(home).encode()).hexdigest()[:8]
         self._limits = limits if limits is not None else cgroups.detect(name)
         self._events = EventRecorder(kube, "wherry-node", clock=clock)
@@ -552,7 +553,9 @@ class NodeAgent:
 
     def _say_shared(self, pod: Pod, attempt: Attempt) -> None:
         """Says once that this machine gives pods no ports of their own, if it does not."""
-        why = "" if self._shared_said or pod.links is None else pod.folder.shared(attempt)
+        if self._shared_said or pod.links is None:
+            return
+        why = self._network.shared or pod.folder.shared(attempt)
         if why:
             self._shared_said = True
             message = f"pods share this machine's ports ({why}): two that listen on the same one collide"

@@ -8,8 +8,9 @@ namespace without services costs nothing here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -56,9 +57,11 @@ class Links:
 
 
 class Network:
-    """`folder` is the home's `run`, where the table of services and the book of names lie."""
+    """`folder` is the home's `run`, where the table of services and the book of names lie; `are_bound` says whether
+    pods can have addresses of their own."""
 
-    def __init__(self, kube: Kube, home: str, folder: str) -> None:
+    def __init__(self, kube: Kube, home: str, folder: str, are_bound: Callable[[], bool] = addresses.are_bound) -> None:
+        self._are_bound = cache(are_bound)
         self._kube = kube
         self._pool = addresses.Pool(home)
         self._book = addresses.Book(f"{folder}/names.json", self._pool)
@@ -77,7 +80,7 @@ class Network:
 
     def admit(self, pod: Object) -> str:
         """The address of a new pod: that of its name, where it has one, or the next that is free."""
-        if pod["spec"].get("hostNetwork"):
+        if pod["spec"].get("hostNetwork") or not self._are_bound():
             return NODE_IP
         metadata, spec = pod["metadata"], pod["spec"]
         address = ""
@@ -111,6 +114,11 @@ class Network:
         if address != NODE_IP:
             self._pool.free(address, uid)
 
+    @property
+    def shared(self) -> str:
+        """Why no pod has an address of its own; empty when they have."""
+        return "" if self._are_bound() else "it has no other loopback address than 127.0.0.1"
+
     # --- what processes are given
 
     def concerns(self, pod: Object) -> bool:
@@ -140,6 +148,8 @@ class Network:
         return Links(names, about.variables(linked), net)
 
     def _address(self, name: tuple[str, ...]) -> str:
+        if not self._are_bound():
+            return NODE_IP
         if self._table is not None and len(name) == 2 and (own := self._table.address(name)):
             return own
         new = self._book.get(name) is None
