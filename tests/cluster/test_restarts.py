@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tests.cli.homes import RealHome, until
 from tests.cluster.conftest import Cluster
@@ -58,10 +59,15 @@ class Part:
         until(lambda: not _runs(self.pid), f"the end of {self.name}")
 
     def start(self) -> None:
-        with open(STATE / "logs" / f"{self.name}.log", "ab") as log:
-            child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=STATE
-            )
+        """Starts it, and again if it leaves at once: a cluster without it would fail every test that follows."""
+        for _ in range(5):
+            with open(STATE / "logs" / f"{self.name}.log", "ab") as log:
+                child = subprocess.Popen(
+                    self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=STATE
+                )
+            until(lambda child=child: child.poll() is not None or _listens(child.pid), f"{self.name}", limit_s=120)
+            if child.poll() is None:
+                break
         pids = json.loads((STATE / "pids.json").read_text())
         (STATE / "pids.json").write_text(json.dumps({**pids, self.name: child.pid}))
         _started.append(child)  # the cluster outlives the tests: nobody waits for it
@@ -71,9 +77,19 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 def _runs(pid: int) -> bool:
+    """Whether any thread of the process is left: until then it holds its port."""
     try:
-        return b"\nState:\tZ" not in Path(f"/proc/{pid}/status").read_bytes()
+        ended = b"\nState:\tZ" in Path(f"/proc/{pid}/status").read_bytes()
+        return not ended or len(os.listdir(f"/proc/{pid}/task")) > 1
     except FileNotFoundError:
+        return False
+
+
+def _listens(pid: int) -> bool:
+    """Whether the process has opened a port of its own: it will not find one taken any more."""
+    try:
+        return any(each.status == psutil.CONN_LISTEN for each in psutil.Process(pid).net_connections("tcp"))
+    except psutil.Error:
         return False
 
 
