@@ -141,6 +141,8 @@ def test_a_secret_is_described_without_its_values(home: RealHome) -> None:
         (["apply", "-f", "kind.yaml"], 2, "no kind 'Nothing' in version 'v9'"),
         (["apply", "-f", "bad.yaml"], 1, "spec.accessModes"),
         (["get", "nothings"], 2, "the server has no kind 'nothings'"),
+        (["get", "selfsubjectreviews"], 2, "the server has no kind 'selfsubjectreviews'"),
+        (["get", "nothings"], 2, ", endpointslices, events, jobs, "),
         (["get", "secret", "absent"], 1, 'secrets "absent" not found'),
         (["get", "secret/x", "y"], 2, "not both"),
         (["describe", "secrets"], 2, "which secrets?"),

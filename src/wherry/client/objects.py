@@ -80,7 +80,7 @@ class Objects:
         """The kind that a user means: by plural, singular, short name or kind.  Raises UsageError."""
         found = next((kind for kind in self.kinds() if word.lower() in kind.names), None)
         if found is None:
-            known = ", ".join(sorted(kind.plural for kind in self.kinds()))
+            known = ", ".join(sorted({kind.plural for kind in self.kinds()}))
             raise UsageError(f"the server has no kind {word!r}", hint=f"It has: {known}.")
         return found
 
@@ -209,7 +209,7 @@ def _kinds(prefix: str, listed: Object) -> Iterator[Kind]:
     version: str = listed["groupVersion"]
     group = version.rpartition("/")[0]
     for item in listed["resources"]:
-        if "/" not in item["name"]:
+        if "list" in item["verbs"]:  # reviews are only answered; subresources are none of their own
             names = {item["name"], item["singularName"] or item["kind"].lower(), *(item.get("shortNames") or ())}
             if group:
                 names.add(f"{item['name']}.{group}")
