@@ -115,8 +115,7 @@ def test_command_lines():
     with pytest.raises(ConfigError, match="no command"):
         line(args=["only"])
     assert line(image="python:3.11", args=["echo", "$(A)"]) == ["echo", "1"]
-    with pytest.raises(ConfigError, match="no command"):
-        line(image="python:3.11")
+    assert line(image="python:3.11") == ["python3"]
 
 
 def test_what_an_interpreter_reads_at_its_start():

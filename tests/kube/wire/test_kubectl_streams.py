@@ -140,6 +140,8 @@ def test_what_a_pod_is_started_with_is_attached_to(kubectl: Kubectl) -> None:
     done = kubectl.run(line, "sort; exit 3", stdin="b\na\n")
     assert (done.code, done.out.splitlines()[:2]) == (3, ["a", "b"]), done.err
     assert 'pod "once" deleted' in done.out
+    done = kubectl.run("run -i --rm calculates --image=python:3.11 --restart=Never", stdin="print(6 * 7)")
+    assert (done.code, done.out.splitlines()[0]) == (0, "42"), done.err
     assert "NotFound" in kubectl.refused("get pod once")
 
 

@@ -228,7 +228,9 @@ def command_line(container: Mapping[str, Any], environ: Mapping[str, str], place
     if command == TASK_COMMAND and not args:
         return None
     image: str = container["image"]
-    if not command and not (args and starts_its_arguments(image)):
+    if not command and starts_its_arguments(image):
+        args = args or ["python3"]  # as the CMD of those images
+    elif not command:
         raise ConfigError(
             f'no command: what the image "{image}" starts is known only to a container engine, and pods are processes '
             "here; give the container a command",
