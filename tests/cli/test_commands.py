@@ -301,6 +301,8 @@ def test_cancel_rm_prune(wherry: Wherry, script: Script) -> None:
     assert wherry("prune").code == 2
     assert wherry("prune", "--older-than", "2d", "--keep", "3", "--dry-run").out == "0 runs\n"
     assert script.runs.calls[-1] == ("prune", 3, 172_800.0, True)
+    assert wherry("prune", "--keep", "0", "--dry-run").out == "0 runs\n"
+    assert script.runs.calls[-1] == ("prune", 0, 0.0, True)
     assert script.environments_pruned == []
     calls = len(script.runs.calls)
     alone = wherry("prune", "--environments", "30d")

@@ -144,7 +144,7 @@ async def _store(target: Target) -> Finding:
     """Whether this machine, where the server is, can write and read the artifacts."""
     try:
         store = store_of(target, os.environ)
-        uri = f"{store.root.rstrip('/')}/.doctor/{secrets.token_hex(8)}"
+        uri = f"{store.root.rstrip('/')}/.doctor-{secrets.token_hex(8)}"
         await store.put(uri, b"wherry")
         assert await store.read(uri) == b"wherry"
         await store.delete_tree(uri)

@@ -88,7 +88,7 @@ def rm(context: click.Context, runs: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.option("--keep", type=click.IntRange(min=0), default=0, metavar="N", help="Keep the N newest runs.")
+@click.option("--keep", type=click.IntRange(min=0), metavar="N", help="Keep the N newest runs.")
 @click.option("--older-than", metavar="AGE", help="Only runs that ended at least AGE ago, such as 30d, 12h.")
 @click.option("--environments", metavar="AGE", help="Also environments that no task used for AGE, such as 30d.")
 @click.option("--on", metavar="TARGET", help="Runs of this target of wherry.toml, and what they left on the cluster.")
@@ -96,7 +96,7 @@ def rm(context: click.Context, runs: tuple[str, ...]) -> None:
 @click.pass_context
 def prune(
     context: click.Context,
-    keep: int,
+    keep: int | None,
     older_than: str | None,
     environments: str | None,
     on: str | None,
@@ -106,7 +106,7 @@ def prune(
 
     With --environments alone, runs stay.
     """
-    runs = bool(keep) or older_than is not None
+    runs = keep is not None or older_than is not None
     if not runs and environments is None:
         raise UsageError(
             "prune needs --keep N, --older-than AGE or --environments AGE", hint="--dry-run says what would go"
@@ -114,7 +114,7 @@ def prune(
     older_than_s = 0.0 if older_than is None else _age_s("--older-than", older_than)
     environments_s = None if environments is None else _age_s("--environments", environments)
     gone = client_of(context).prune(
-        keep=keep,
+        keep=keep or 0,
         older_than_s=older_than_s,
         runs=runs,
         environments_s=environments_s,
