@@ -8,6 +8,7 @@ import pytest
 from tests.cli.homes import RealHome
 from tests.cluster.conftest import Cluster
 
+from wherry.kube.protocol import Kube
 from wherry.kube.resources import CONFIGMAPS, PODS
 
 pytestmark = pytest.mark.cluster
@@ -73,3 +74,18 @@ def test_a_known_result_is_taken_over_on_the_cluster(place: RealHome) -> None:
     phases = [event.get("phase") or event.get("after") for event in again["events"] if event["event"] == "task"]
     assert "CACHED" in phases, again["events"]
     assert again["outputs"] == {"Output": 16}
+
+
+def test_a_runtime_that_somebody_deletes_comes_back(place: RealHome, cluster: Cluster) -> None:
+    place.write("hello.py", HELLO)
+    finished(place, "hello.py")  # the target is open: nothing is looked for again
+    names = [one["metadata"]["name"] for one in cluster.list(CONFIGMAPS, "wherry.dev/runtime")]
+
+    async def deleted(kube: Kube) -> None:
+        for name in names:
+            await kube.delete(CONFIGMAPS, name, cluster.namespace)
+
+    cluster.ask(deleted)
+    end = finished(place, "hello.py", "-p", "name=again")
+    assert end["state"] == "SUCCEEDED", end
+    assert [one["metadata"]["name"] for one in cluster.list(CONFIGMAPS, "wherry.dev/runtime")] == names

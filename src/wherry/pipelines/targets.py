@@ -24,6 +24,8 @@ Advise = Callable[[str, EnvRequest | None], str | None]
 """A sentence for the user where an image means something that the user may not expect."""
 Lacking = Callable[[Object], Sequence[str]]
 """What a pod asks for that means nothing where it runs, as sentences for the user."""
+Mend = Callable[[str], Awaitable[None]]
+"""Told why a pod cannot mount something, brings back what of the equipment somebody has deleted.  Raises KubeError."""
 
 
 class Volume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,9 +114,14 @@ def _nothing_lacks(_pod: Object) -> Sequence[str]:
     return ()
 
 
+async def _mends_nothing(_message: str) -> None:
+    return None
+
+
 class Site(NamedTuple):
     """An open place: `window` is how many pods may exist at once, `pending_limit_s` how long one may wait to start,
-    `granter` lets pods into an object store; where it `makes_namespaces`, that of a run need not be there before."""
+    `granter` lets pods into an object store; where it `makes_namespaces`, that of a run need not be there before;
+    `mend` is told why a pod cannot mount something."""
 
     kube: Kube
     store: ArtifactStore
@@ -126,6 +133,7 @@ class Site(NamedTuple):
     pending_limit_s: float | None = None
     granter: Granter | None = None
     makes_namespaces: bool = False
+    mend: Mend = _mends_nothing
 
 
 class Targets(Protocol):

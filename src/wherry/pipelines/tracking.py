@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 from wherry.kube.errors import Gone, KubeError, NotFound
@@ -77,6 +77,7 @@ class Tracker:
         self._store = site.store
         self._clock = clock
         self._pause_s = pause_s
+        self._mend = site.mend
         self._pending_limit_s = site.pending_limit_s
         self._flights: dict[tuple[str, str], Flight] = {}
         self._recent: OrderedDict[tuple[str, str], Flight] = OrderedDict()
@@ -139,7 +140,14 @@ class Tracker:
         flight = self._flights.get(key) or self._recent.get(key)
         if flight is not None:
             reason = warning.get("reason") or ""
-            self._owner.tell(flight, Notice(warning.get("message") or reason, reason, flight.path, flight.attempt))
+            message = warning.get("message") or reason
+            self._owner.tell(flight, Notice(message, reason, flight.path, flight.attempt))
+            if reason == "FailedMount":
+                self._owner.spawn(self._mended(message))
+
+    async def _mended(self, message: str) -> None:
+        with suppress(KubeError):  # the node warns again
+            await self._mend(message)
 
     async def _catch_up(self) -> str:
         """After a gap in the watch: compare all pods with what we think of them."""

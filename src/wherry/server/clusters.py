@@ -55,6 +55,11 @@ class Clusters:
         async with ClusterKube(access_of(target, self._environ), scope=target.namespace) as kube:
             await kube.version()
             runtime = await ensure_runtime(kube, target.namespace)
+
+            async def mend(message: str) -> None:
+                if runtime in message:
+                    await ensure_runtime(kube, target.namespace)
+
             yield Site(
                 kube,
                 store,
@@ -63,6 +68,7 @@ class Clusters:
                 equipment=equipment(target, runtime),
                 pending_limit_s=target.pending_limit_s,
                 granter=open_granter(target.artifacts, self._environ, target.object_settings),
+                mend=mend,
             )
 
     async def _identify(self, image: str, request: EnvRequest | None) -> str:
