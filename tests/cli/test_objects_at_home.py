@@ -54,6 +54,15 @@ def test_credentials_that_are_missing_are_told(place: RealHome) -> None:
     assert "AWS_ACCESS_KEY_ID" in done.err
 
 
+def test_credentials_that_are_wrong_are_told_before_the_run_is_made(place: RealHome) -> None:
+    place.environ["AWS_SECRET_ACCESS_KEY"] = "wrong"
+    done = place.run("run", "flow.py", "--on", "test", "-p", "pad=x", "-p", "uri=s3://x/y")
+    assert done.code == 1
+    assert "the target 'test' cannot be used" in done.err
+    assert "cannot be written" in done.err
+    assert place.run("ls", "--json").out == ""
+
+
 def test_an_importer_that_finds_nothing_is_told(place: RealHome, s3: S3Server) -> None:
     done = place.run("run", "flow.py", "--on", "test", "-p", "pad=x", "-p", f"uri=s3://{BUCKET}/at-home/none")
     assert done.code == 1

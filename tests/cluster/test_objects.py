@@ -10,7 +10,7 @@ import pytest
 from tests.cli.homes import RealHome, until
 from tests.cluster.conftest import Cluster
 from tests.objectflow import configure, digests, finished, outputs
-from tests.objectstore import BUCKET, S3Server
+from tests.objectstore import BUCKET, ROLE, S3Server
 
 from wherry.kube.resources import NODES, PODS, SECRETS
 from wherry.storage.stores import open_store
@@ -99,3 +99,17 @@ def test_a_grant_is_a_secret_that_goes_with_its_pod(place: RealHome, cluster: Cl
     assert place.run("cancel", "--kill", run).code == 0
     until(lambda: not cluster.list(PODS, f"wherry.dev/run={run}"), "the end of the pod")
     until(lambda: not cluster.list(SECRETS, f"wherry.dev/run={run}"), "the end of its grant")
+
+
+def test_the_doctor_asks_for_a_grant(place: RealHome) -> None:
+    good = (place.work / "wherry.toml").read_text()
+    wrong = "[targets.wrong]" + good.partition("[targets.test]")[2].replace(ROLE, f"{ROLE}-not")
+    place.write("wherry.toml", good + wrong)
+    found = {
+        on: {line["what"]: line for line in map(json.loads, place.run("doctor", "--json", "--on", on).out.splitlines())}
+        for on in ("test", "wrong")
+    }
+    good_grant = found["test"]["grant"]
+    assert (good_grant["level"], good_grant["text"]) == ("ok", "tasks get in with a session of 1 h")
+    assert found["wrong"]["grant"]["level"] == "lack"
+    assert "grant_role" in found["wrong"]["grant"]["text"]

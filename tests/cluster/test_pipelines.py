@@ -6,7 +6,7 @@ import json
 
 import pytest
 from tests.cli.homes import RealHome
-from tests.cluster.conftest import Cluster
+from tests.cluster.conftest import Cluster, target
 
 from wherry.kube.protocol import Kube
 from wherry.kube.resources import CONFIGMAPS, PODS
@@ -89,3 +89,16 @@ def test_a_runtime_that_somebody_deletes_comes_back(place: RealHome, cluster: Cl
     end = finished(place, "hello.py", "-p", "name=again")
     assert end["state"] == "SUCCEEDED", end
     assert [one["metadata"]["name"] for one in cluster.list(CONFIGMAPS, "wherry.dev/runtime")] == names
+
+
+def test_artifacts_that_cannot_be_written_are_told_before_the_run_is_made(place: RealHome, cluster: Cluster) -> None:
+    place.write("hello.py", HELLO)
+    nowhere = target("nowhere", cluster, place.home.parent / "store").replace(
+        "artifacts = ", 'artifacts = "/proc/no" #'
+    )
+    place.write("wherry.toml", (place.work / "wherry.toml").read_text() + nowhere)
+    runs = place.run("ls", "--json").out
+    done = place.run("run", "hello.py", "--on", "nowhere")
+    assert done.code == 1, done.out
+    assert "the target 'nowhere' cannot be used: /proc/no/" in done.err
+    assert place.run("ls", "--json").out == runs

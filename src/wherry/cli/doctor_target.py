@@ -29,6 +29,7 @@ from wherry.pipelines.targets import Target
 from wherry.pipelines.verdicts import Over, of_pod, waiting
 from wherry.server.clusters import access_of, equipment, settled, store_of
 from wherry.settings import Target as Setting
+from wherry.storage.stores import is_object_store, open_granter
 
 TRIAL_S = 90.0
 """How long the pod of the trial may take: an image is pulled in less, mostly."""
@@ -105,6 +106,8 @@ async def _examined(setting: Setting, image: str) -> AsyncGenerator[Finding]:
         else:
             yield Finding("rights", "ok", f"all {len(PERMISSIONS)} that a run needs")
         yield await _store(target)
+        if is_object_store(target.artifacts):
+            yield await _grant(target)
         if there.level != "lack" and not denied:
             async for finding in _trial(kube, target, image):
                 yield finding
@@ -151,6 +154,19 @@ async def _store(target: Target) -> Finding:
     except WherryError as error:
         return Finding("artifacts", "lack", _said(error))
     return Finding("artifacts", "ok", f"{target.artifacts} can be written and read from here")
+
+
+async def _grant(target: Target) -> Finding:
+    """Whether a task would get into the object store."""
+    try:
+        store = store_of(target, os.environ)
+        granter = open_granter(target.artifacts, os.environ, target.object_settings)
+        assert granter is not None
+        grant = await granter.grant(f"{store.root.rstrip('/')}/.doctor", [])
+    except WherryError as error:
+        return Finding("grant", "lack", _said(error))
+    session = f"a session of {target.object_settings.grant_hours:g} h" if grant.secret else "their pod's own identity"
+    return Finding("grant", "ok", f"tasks get in with {session}")
 
 
 async def _trial(kube: Kube, target: Target, image: str) -> AsyncGenerator[Finding]:

@@ -401,7 +401,7 @@ class Driver:
 
     async def _wait_for(self, flight: Flight, error: WherryError) -> None:
         """Let an outside failure pass before the flight tries again; the user hears of it."""
-        if isinstance(error, KubeError) and not isinstance(error, Conflict):  # that one is a claim on its way out
+        if not isinstance(error, Conflict):  # that one is a claim on its way out
             self.tell(flight, Notice(f"It is tried again: {error.message}", "Waiting", flight.path, flight.attempt))
         await asyncio.sleep(self._pause_s)
 

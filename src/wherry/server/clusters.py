@@ -21,7 +21,7 @@ from wherry.pipelines.targets import Equipment, Identify, Site, Target
 from wherry.pipelines.templates import EnvRequest
 from wherry.storage.artifacts import ArtifactStore
 from wherry.storage.shared_folder import SharedFolder
-from wherry.storage.stores import is_object_store, open_granter, open_store
+from wherry.storage.stores import check_writable, is_object_store, open_granter, open_store
 
 WINDOW = 200  # pods that exist at once; a run's own parallelism caps its share
 _ARTIFACTS = "wherry-artifacts"
@@ -54,6 +54,7 @@ class Clusters:
         store = store_of(target, self._environ)
         async with ClusterKube(access_of(target, self._environ), scope=target.namespace) as kube:
             await kube.version()
+            await check_writable(store)
             runtime = await ensure_runtime(kube, target.namespace)
 
             async def mend(message: str) -> None:

@@ -28,7 +28,7 @@ from wherry.server.controllers import CONTROLLERS
 from wherry.server.parts import Parts
 from wherry.settings import ServerSettings
 from wherry.storage import schedules
-from wherry.storage.artifacts import LocalStore
+from wherry.storage.artifacts import ArtifactStore, LocalStore
 from wherry.storage.database import Database
 
 if TYPE_CHECKING:
@@ -178,8 +178,10 @@ class _Targets:
     async def _at_home(self, target: Target) -> AsyncGenerator[Site]:
         stores = import_module(STORES)
         settings = target.object_settings
+        store: ArtifactStore = stores.open_store(target.artifacts, os.environ, settings)
+        await stores.check_writable(store)
         yield self._home._replace(
-            store=stores.open_store(target.artifacts, os.environ, settings),
+            store=store,
             granter=stores.open_granter(target.artifacts, os.environ, settings),
         )
 

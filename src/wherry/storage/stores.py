@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from wherry.errors import UsageError
 from wherry.storage.artifacts import ArtifactStore, LocalStore
+from wherry.storage.errors import AccessRefused
 
 OBJECTS = "wherry.storage.objects"  # the lazy entries: only for targets whose artifacts lie in an object store
 GRANTS = "wherry.storage.grants"
@@ -73,3 +75,11 @@ def open_store(url: str, environ: Mapping[str, str], settings: ObjectSettings = 
 def open_granter(url: str, environ: Mapping[str, str], settings: ObjectSettings = DEFAULTS) -> Granter | None:
     """Who makes the grants for the store at `url`; None for a folder, which pods mount.  Raises as `open_store`."""
     return import_module(GRANTS).make(url, environ, settings) if is_object_store(url) else None
+
+
+async def check_writable(store: ArtifactStore) -> None:
+    """Has a small file below the store's root for a moment.  Raises StorageError that says why it cannot be written."""
+    uri = f"{store.root.rstrip('/')}/.wherry-{os.urandom(8).hex()}"
+    await store.put(uri, b"wherry")
+    with suppress(AccessRefused):  # who may write and not delete can run pipelines
+        await store.delete_tree(uri)
