@@ -48,8 +48,9 @@ def reach(client: Callable[[], Client], name: str | None, environ: Mapping[str, 
         )
     if target.is_local:
         return Reach(of_server("http://wherry", socket=client().ready()), target.namespace or "default")
-    files = {**environ, "KUBECONFIG": target.kubeconfig} if target.kubeconfig else environ
-    access = find(target.context or "", namespace=target.namespace or "", environ=files)
+    access = find(
+        target.context or "", namespace=target.namespace or "", kubeconfig=target.kubeconfig or "", environ=environ
+    )
     return Reach(access, access.namespace)
 
 

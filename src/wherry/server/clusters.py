@@ -119,5 +119,4 @@ def store_of(target: Target, environ: Mapping[str, str]) -> ArtifactStore:
 
 def access_of(target: Target, environ: Mapping[str, str]) -> Access:
     """The way to the target's API server, for whoever opens a client of it.  Raises UsageError."""
-    files = {"KUBECONFIG": target.kubeconfig} if target.kubeconfig else environ
-    return find(target.context, namespace=target.namespace, environ=files)
+    return find(target.context, namespace=target.namespace, kubeconfig=target.kubeconfig, environ=environ)

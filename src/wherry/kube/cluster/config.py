@@ -63,14 +63,19 @@ def of_server(url: str, *, token: str = "", namespace: str = "default", socket: 
 
 
 def find(
-    context: str = "", *, namespace: str = "", environ: Mapping[str, str] = os.environ, home: Path | None = None
+    context: str = "",
+    *,
+    namespace: str = "",
+    kubeconfig: str = "",
+    environ: Mapping[str, str] = os.environ,
+    home: Path | None = None,
 ) -> Access:
     """The cluster that kubectl would ask: KUBECONFIG's files, else ~/.kube/config, else this pod's own cluster.
 
-    `context` is a name in these files (default: their current one), `namespace` goes before the context's.  Raises
-    UsageError that names the file and the entry.
+    `context` is a name in these files (default: their current one), `namespace` goes before the context's,
+    `kubeconfig` (paths as in KUBECONFIG) before all other files.  Raises UsageError that names the file and the entry.
     """
-    named = environ.get("KUBECONFIG", "")
+    named = kubeconfig or environ.get("KUBECONFIG", "")
     files = [Path(part) for part in named.split(os.pathsep) if part]
     if not files:
         files = [(home or Path.home()) / ".kube" / "config"]

@@ -182,7 +182,8 @@ def _made_by(change: Callable[[Object], Any], stored: Stored, old: Object) -> Ob
     except MalformedPatch as problem:
         raise bad_request(f"error decoding patch: {problem}") from problem
     except PatchFailed as problem:
-        raise error("Invalid", f"the server rejected our request: {problem}", name=stored.name) from problem
+        why = f"the server rejected our request due to an error in our request: {problem}"
+        raise error("Invalid", why) from problem
     if not isinstance(new, dict):
         raise bad_request("the patch does not leave an object")
     obj = cast("Object", new)
