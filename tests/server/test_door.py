@@ -26,7 +26,7 @@ from wherry.server import certificates, issuing, private
 from wherry.server.certificates import DAY_S
 from wherry.server.door import Door, Listening
 from wherry.server.home import prepare
-from wherry.server.welcome import welcome
+from wherry.server.welcome import UNREAD_BYTES, welcome
 from wherry.testing.server import ServerThread
 
 NOW = 1_800_000_000.0
@@ -248,3 +248,30 @@ def test_no_answer_waits_for_the_acknowledgement_of_another(home: Home) -> None:
     with asyncio.Runner() as runner:
         seen: asyncio.Future[int] = runner.get_loop().create_future()
         runner.run(main())
+
+
+def test_a_client_that_does_not_read_costs_little(home: Home) -> None:
+    class Speaks(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+            protocols.append(self)
+
+    protocols: list[Any] = []
+
+    async def main() -> None:
+        found = door(home)
+        found.secure()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(found.certificate.server)
+        trust = ssl.create_default_context(cafile=found.certificate.authority)
+        with closing(found.listener) as listener:
+            welcoming = asyncio.create_task(welcome(listener, Speaks, context))
+            _, writer = await asyncio.open_connection("127.0.0.1", found.port, ssl=trust)
+            async with asyncio.timeout(10):
+                while not protocols or protocols[0].transport.get_write_buffer_limits()[1] > UNREAD_BYTES:
+                    await asyncio.sleep(0)
+            writer.close()
+            welcoming.cancel()
+            await asyncio.wait([welcoming])
+
+    asyncio.run(main())

@@ -17,6 +17,7 @@ from collections.abc import Callable
 FIRST_BYTE_S = 10.0  # for a client to say anything
 HANDSHAKE_S = 10.0
 WAITING = 256  # clients that have not said anything yet
+UNREAD_BYTES = 64 * 1024  # kept for a client that does not read, beside what the kernel keeps; as plain ones have
 _TLS = b"\x16"  # the first byte of a TLS handshake record (RFC 8446, section 5.1)
 _PLAIN = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 47\r\n\r\n"
@@ -54,7 +55,9 @@ async def _admit(client: socket.socket, make: MakeProtocol, context: ssl.SSLCont
             first = await _first_byte(client)
         if first == _TLS:
             taken = True
-            await loop.connect_accepted_socket(make, client, ssl=context, ssl_handshake_timeout=HANDSHAKE_S)
+            wait_s = HANDSHAKE_S
+            transport, _ = await loop.connect_accepted_socket(make, client, ssl=context, ssl_handshake_timeout=wait_s)
+            transport.set_write_buffer_limits(high=UNREAD_BYTES)
         elif first and _is_loopback(client):
             taken = True
             await loop.connect_accepted_socket(make, client)
