@@ -126,7 +126,7 @@ class Runs:
 @pytest.fixture(scope="module")
 def runs(place: RealHome, cluster: Cluster) -> Iterator[Runs]:
     folder = place.home.parent
-    short = target("short", cluster, folder / "store", 'pending_limit = "3s"')
+    short = target("short", cluster, folder / "store", 'pending_limit = "10s"')
     place.write("wherry.toml", target("test", cluster, folder / "store") + short)
     place.write("flows.py", FLOWS)
     found = Runs(place, cluster, folder)
@@ -184,7 +184,7 @@ def test_a_pod_that_is_drained_starts_again(runs: Runs) -> None:
 def test_an_image_that_does_not_come_fails_after_the_limit(runs: Runs) -> None:
     kind, message = failure(runs.end("nowhere"))
     assert kind in ("ErrImagePull", "ImagePullBackOff")
-    assert "did not start within 3 seconds" in message
+    assert "did not start within 10 seconds" in message
     assert "registry.invalid/nowhere:1" in message
 
 

@@ -125,4 +125,4 @@ def test_a_run_goes_on_over_the_restart_of(name: str, place: RealHome, cluster: 
     assert mark.read_text() == "xx", "no task has run twice"
     assert [task["attempt"] for task in view["tasks"] if task["kind"] == "task"] == [1, 1]
     until(lambda: is_ready(cluster), "the node", limit_s=120)
-    assert [pod for pod in cluster.list(PODS) if pod["metadata"]["labels"].get("wherry.dev/run") == run] == []
+    until(lambda: not cluster.list(PODS, labels=f"wherry.dev/run={run}"), "the end of the run's pods", limit_s=120)

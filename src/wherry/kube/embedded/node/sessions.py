@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from wherry.kube.embedded.node.attached import Attached
 from wherry.kube.embedded.node.containers import ConfigError
 from wherry.kube.embedded.node.execs import Command
-from wherry.kube.embedded.node.lifecycle import Slot, State
+from wherry.kube.embedded.node.lifecycle import NODE_IP, Slot, State
 from wherry.kube.embedded.node.plumbing import Plumbing
 from wherry.kube.embedded.node.pods import START_FAILED, Pod
 from wherry.kube.embedded.node.ports import dialled
@@ -87,7 +87,10 @@ class Sessions:
         """See `StreamSource`."""
         host, number = dialled(pod, port)
         try:
-            reader, writer = await asyncio.open_connection(host, number)
+            try:
+                reader, writer = await asyncio.open_connection(host, number)
+            except ConnectionRefusedError:  # it may listen on localhost alone, which a pod's own forwarding reaches
+                reader, writer = await asyncio.open_connection(NODE_IP, number)
         except OSError as problem:
             why = os.strerror(problem.errno) if problem.errno else str(problem)
             uid = pod["metadata"]["uid"]
